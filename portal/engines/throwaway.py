@@ -1,0 +1,61 @@
+"""A database server that lives as long as the process that asked for it.
+
+For test runs and benches: they start from an empty farm database and leave nothing behind.
+"""
+
+import atexit
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from portal.engines import postgres
+
+
+def start(**settings: str) -> dict[str, str]:
+    """Start a server with an empty farm database; returns the environment that points at it."""
+    home = Path(tempfile.mkdtemp(prefix="npu-farm-test-"))
+    place = postgres.base_for(home)
+    server = postgres.Server(
+        data=place / "data", port=postgres.free_port(), password=secrets.token_hex(16)
+    )
+    place.mkdir(parents=True, exist_ok=True)
+    postgres.initialise(data=server.data, password=server.password)
+    with (home / "postgres.log").open("wb") as log:
+        process = subprocess.Popen(
+            # It must not outlive a test run that was killed.
+            ["setpriv", "--pdeathsig", "INT", "--", *server.command(**settings)],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    owner_pid = os.getpid()
+
+    def stop() -> None:
+        if os.getpid() != owner_pid:
+            return
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+    atexit.register(stop)
+    postgres.wait_until_up(server)
+    application, owner = postgres.create_farm(
+        server,
+        database="farm",
+        owner_password=secrets.token_hex(16),
+        app_password=secrets.token_hex(16),
+    )
+    return {
+        "FARM_HOME": str(home),
+        "DATABASE_URL": application,
+        "DATABASE_OWNER_URL": owner,
+        "SECRET_KEY": secrets.token_urlsafe(32),
+        "FARM_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+    }

@@ -1,0 +1,18 @@
+"""Settings of a test run: a throwaway database server, fast hashing, mails kept in memory."""
+
+import os
+
+from portal.engines import throwaway
+
+if "DATABASE_URL" not in os.environ:
+    os.environ.update(throwaway.start(synchronous_commit="off"))
+
+from portal.settings.base import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

@@ -1,0 +1,28 @@
+"""The database of a test run: the product's two roles on a throwaway server."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import TransactionTestCase
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> None:
+    """Migrate the empty database as its owner, as an installation does."""
+    with django_db_blocker.unblock():
+        call_command("migrate", database="owner", verbosity=0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_up_as_owner() -> Iterator[None]:
+    """Empty tables between transactional tests as the owner: the application may not TRUNCATE."""
+    original = TransactionTestCase._fixture_teardown
+
+    def teardown(self: TransactionTestCase) -> None:
+        call_command("flush", database="owner", verbosity=0, interactive=False, inhibit_post_migrate=False)
+
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
+    yield
+    TransactionTestCase._fixture_teardown = original  # type: ignore[method-assign]
