@@ -63,12 +63,17 @@ class Server:
         connection.autocommit = True
         return connection
 
-    def command(self, **settings: str) -> list[str]:
-        """The command that runs the server in the foreground."""
+    def command(self, *, die_with_parent: bool = False, **settings: str) -> list[str]:
+        """The command that runs the server in the foreground.
+
+        With `die_with_parent` the kernel stops it when its parent is gone, killed ones included.
+        """
         merged = {**SERVER_SETTINGS, "unix_socket_directories": str(self.data), **settings}
         options = [part for name, value in merged.items() for part in ("-c", f"{name}={value}")]
         arguments = ["-D", str(self.data), "-p", str(self.port), *options]
-        return [*_as_server_user(), *_program("postgres"), *arguments]
+        mortal = ["setpriv", "--pdeathsig", "INT", "--"] if die_with_parent else []
+        # After the change of user, which would clear the signal.
+        return [*_as_server_user(), *mortal, *_program("postgres"), *arguments]
 
 
 def base_for(home: Path) -> Path:
@@ -172,6 +177,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on this loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _unpack(place: Path) -> Path:

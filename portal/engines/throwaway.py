@@ -28,8 +28,7 @@ def start(**settings: str) -> dict[str, str]:
     postgres.initialise(data=server.data, password=server.password)
     with (home / "postgres.log").open("wb") as log:
         process = subprocess.Popen(
-            # It must not outlive a test run that was killed.
-            ["setpriv", "--pdeathsig", "INT", "--", *server.command(**settings)],
+            server.command(die_with_parent=True, **settings),
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -1,0 +1,1 @@
+"""Measurements of the product's promises; each prints one JSON line."""

@@ -1,0 +1,140 @@
+"""The processes of a farm on one machine, under a supervisor that restarts what dies.
+
+Turns a farm's environment into a supervisor configuration, and speaks to the
+running supervisor over its socket.
+"""
+
+import hashlib
+import os
+import shlex
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.xmlrpc import SupervisorTransport
+
+QUEUES = "reconcile,sweep,billing,portal"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process to keep running.  `early` ones start before the database is prepared."""
+
+    name: str
+    command: list[str]
+    early: bool = False
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 20
+
+
+def programs(
+    *, home: Path, address: str, port: int, sandbox_port: int | None, web_processes: int
+) -> list[Program]:
+    """The product's own processes; the database is the caller's to add."""
+    python = sys.executable
+    manage = [python, "manage.py"]
+    celery = [python, "-m", "celery", "-A", "portal"]
+    sandbox = [python, "-m", "provisioning.sandbox", "--port", str(sandbox_port)]
+    listen = ["--host", address, "--port", str(port), "--workers", str(web_processes)]
+    found = [
+        Program("web", [python, "-m", "uvicorn", "portal.asgi:application", "--lifespan", "off",
+                        "--no-access-log", *listen]),
+        Program("worker", [*celery, "worker", "-Q", QUEUES, "--concurrency", "2",
+                           "--without-gossip", "--without-mingle", "--loglevel", "INFO"],
+                stop_wait_s=45),
+        Program("beat", [*celery, "beat", "--schedule", str(home / "beat"), "--pidfile="]),
+        Program("watchers", [*manage, "watch_clusters"]),
+    ]  # fmt: skip
+    if sandbox_port is not None:
+        state = ["--state", str(home / "sandbox")]
+        found.insert(0, Program("sandbox", [*sandbox, *state], early=True))
+    return found
+
+
+def socket_path(home: Path) -> Path:
+    """The supervisor's socket: short, since the kernel allows 107 characters."""
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"npu-farm-{os.getuid()}-{digest}.sock"
+
+
+def write_configuration(
+    *, home: Path, checkout: Path, found: list[Program], environment: dict[str, str]
+) -> Path:
+    """Write the supervisor's configuration file and return its path."""
+    log_dir = home / "log"
+    log_dir.mkdir(parents=True, exist_ok=True)
+    pairs = ",".join(f'{name}="{value}"' for name, value in sorted(environment.items()))
+    sections = [
+        f"[unix_http_server]\nfile={socket_path(home)}\nchmod=0600",
+        "[rpcinterface:supervisor]\n"
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+        f"[supervisord]\nnodaemon=true\nsilent=true\nlogfile={log_dir / 'supervisor.log'}\n"
+        f"pidfile={home / 'supervisor.pid'}\nchildlogdir={log_dir}\nminfds=1024\n"
+        + ("user=root\n" if os.geteuid() == 0 else ""),
+        *(_section(program, checkout, log_dir, pairs) for program in found),
+    ]
+    file = home / "supervisor.conf"
+    file.write_text("\n\n".join(_escaped(section) for section in sections) + "\n")
+    file.chmod(0o600)
+    return file
+
+
+class Supervisor:
+    """The running supervisor of one farm, by its socket."""
+
+    def __init__(self, home: Path) -> None:
+        transport = SupervisorTransport(None, None, f"unix://{socket_path(home)}")
+        self._rpc = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+    def wait_until_up(self, *, seconds: float = 30) -> None:
+        """Return once it answers; raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._rpc.getState()
+            except (OSError, xmlrpc.client.Error):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the supervisor did not come up") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def start(self, name: str) -> None:
+        """Start one program without waiting for it."""
+        self._rpc.startProcess(name, False)
+
+    def states(self) -> dict[str, tuple[str, int]]:
+        """State name and process id of every program."""
+        infos: object = self._rpc.getAllProcessInfo()
+        assert isinstance(infos, list)
+        return {info["name"]: (info["statename"], info["pid"]) for info in infos}
+
+
+def _section(program: Program, checkout: Path, log_dir: Path, pairs: str) -> str:
+    return "\n".join(
+        [
+            f"[program:{program.name}]",
+            f"command={shlex.join(program.command)}",
+            f"directory={checkout}",
+            f"environment={pairs}",
+            f"autostart={'true' if program.early else 'false'}",
+            "autorestart=true",
+            "startsecs=1",
+            "startretries=1000000",
+            f"stopsignal={program.stop_signal}",
+            f"stopwaitsecs={program.stop_wait_s}",
+            "stopasgroup=false",
+            "killasgroup=true",
+            "redirect_stderr=true",
+            f"stdout_logfile={log_dir / program.name}.log",
+            "stdout_logfile_maxbytes=10MB",
+            "stdout_logfile_backups=2",
+        ]
+    )
+
+
+def _escaped(section: str) -> str:
+    return section.replace("%", "%%")
