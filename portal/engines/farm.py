@@ -136,9 +136,7 @@ def _create_roles(home: Path, server: postgres.Server) -> None:
         owner_password=values["POSTGRES_OWNER_PASSWORD"],
         app_password=values["POSTGRES_APP_PASSWORD"],
     )
-    environment.save(
-        home, {**values, "DATABASE_URL": application, "DATABASE_OWNER_URL": owner}
-    )
+    environment.save(home, {**values, "DATABASE_URL": application, "DATABASE_OWNER_URL": owner})
 
 
 def _environment(plan: Plan) -> dict[str, str]:

@@ -24,6 +24,7 @@ from psycopg2 import sql
 UNPRIVILEGED_USER = os.environ.get("FARM_POSTGRES_USER", "nobody")
 ROOT_BASE = Path("/var/lib/npu-farm")
 START_TIMEOUT_S = 60
+GRANTS = Path(__file__).with_name("grants.sql")
 
 # `-c fsync=on` is said aloud: the wheel's own launcher switches it off.
 SERVER_SETTINGS = {
@@ -139,7 +140,7 @@ def create_farm(
 ) -> tuple[str, str]:
     """Create roles and database where missing; returns the URLs (application, owner).
 
-    The statements are those of `deploy/database.sql`.
+    A database from elsewhere gets the same: two roles, then `grants.sql` as a superuser.
     """
     with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
         for role, password in (("farm_owner", owner_password), ("farm_app", app_password)):
@@ -153,23 +154,12 @@ def create_farm(
             cursor.execute(statement.format(sql.Identifier(database)))
     with contextlib.closing(server.connect(database=database)) as connection:
         with connection.cursor() as cursor:
-            cursor.execute(_GRANTS)
+            cursor.execute(GRANTS.read_text())
     address = f"127.0.0.1:{server.port}/{database}"
     return (
         f"postgres://farm_app:{app_password}@{address}",
         f"postgres://farm_owner:{owner_password}@{address}",
     )
-
-
-_GRANTS = """
-CREATE EXTENSION IF NOT EXISTS btree_gist;
-ALTER SCHEMA public OWNER TO farm_owner;
-GRANT USAGE ON SCHEMA public TO farm_app;
-ALTER DEFAULT PRIVILEGES FOR ROLE farm_owner IN SCHEMA public
-    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO farm_app;
-ALTER DEFAULT PRIVILEGES FOR ROLE farm_owner IN SCHEMA public
-    GRANT USAGE, SELECT ON SEQUENCES TO farm_app;
-"""
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ import time
 import xmlrpc.client
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -108,8 +109,7 @@ class Supervisor:
 
     def states(self) -> dict[str, tuple[str, int]]:
         """State name and process id of every program."""
-        infos: object = self._rpc.getAllProcessInfo()
-        assert isinstance(infos, list)
+        infos = cast("list[dict[str, Any]]", self._rpc.getAllProcessInfo())
         return {info["name"]: (info["statename"], info["pid"]) for info in infos}
 
 

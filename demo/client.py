@@ -1,0 +1,80 @@
+"""One person's session with the portal: sign in by form, then speak to the API."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """The portal refused a call; the text is its own."""
+
+
+class Person:
+    """Somebody who signed in."""
+
+    def __init__(self, *, address: str, email: str, password: str) -> None:
+        self.email = email
+        self._http = httpx2.Client(base_url=address, timeout=30, follow_redirects=True)
+        self._http.get("/accounts/login/").raise_for_status()
+        answer = self._http.post(
+            "/accounts/login/",
+            data={"login": email, "password": password, "csrfmiddlewaretoken": self._token()},
+            headers={"Referer": f"{address}/accounts/login/"},
+        )
+        answer.raise_for_status()
+        if self._http.get("/api/v1/me/").status_code != 200:
+            raise Refused(f"sign-in of {email} failed")
+
+    def get(self, path: str, **params: Any) -> Json:
+        """GET one document."""
+        return self._answer(self._http.get(f"/api/v1/{path}", params=params))
+
+    def items(self, path: str, **params: Any) -> list[Json]:
+        """GET the first page of a collection."""
+        results: list[Json] = self.get(path, **params)["results"]
+        return results
+
+    def post(self, path: str, body: Json | None = None) -> Json:
+        """POST, with the session's CSRF token."""
+        headers = {"X-CSRFToken": self._token(), "Referer": str(self._http.base_url)}
+        return self._answer(self._http.post(f"/api/v1/{path}", json=body or {}, headers=headers))
+
+    def download(self, path: str, **params: Any) -> bytes:
+        """GET the bytes of a file."""
+        answer = self._http.get(f"/api/v1/{path}", params=params)
+        if answer.status_code >= 400:
+            raise Refused(answer.text)
+        return bytes(answer.content)
+
+    def wait_for(
+        self,
+        path: str,
+        until: Callable[[Json], bool],
+        *,
+        seconds: float,
+        tell: Callable[[Json], None] = lambda _: None,
+    ) -> Json:
+        """GET again and again until the document says so; raises `Refused` with its last word."""
+        deadline = time.monotonic() + seconds
+        while True:
+            document = self.get(path)
+            tell(document)
+            if until(document):
+                return document
+            if time.monotonic() > deadline:
+                raise Refused(f"{path} did not get there in {seconds:.0f} s: {document}")
+            time.sleep(0.25)
+
+    def _token(self) -> str:
+        return str(self._http.cookies.get("csrftoken"))
+
+    @staticmethod
+    def _answer(answer: httpx2.Response) -> Json:
+        if answer.status_code >= 400:
+            raise Refused(f"{answer.request.method} {answer.url.path}: {answer.text}")
+        body: Json = answer.json() if answer.content else {}
+        return body
