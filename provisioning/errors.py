@@ -1,0 +1,112 @@
+"""Refusals of provisioning, each a fact with a code.
+
+The docstring is the message.  `retryable` tells whether the same call may succeed
+later without anybody changing anything, `retry_after` in how many seconds.
+"""
+
+from typing import ClassVar
+
+
+class ProvisioningError(Exception):
+    """Something in provisioning refused."""
+
+    code: ClassVar[str] = "provisioning_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, retry_after: float | None = None) -> None:
+        self.detail = detail
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The sentence a person reads."""
+        sentence = (type(self).__doc__ or "").strip()
+        return f"{sentence} {self.detail}".strip()
+
+
+class UnknownInstanceType(ProvisioningError):
+    """There is no such instance type."""
+
+    code = "unknown_instance_type"
+
+
+class RetiredInstanceType(ProvisioningError):
+    """This instance type is no longer offered."""
+
+    code = "retired_instance_type"
+
+
+class UnknownImage(ProvisioningError):
+    """There is no such image, or it is no longer offered."""
+
+    code = "unknown_image"
+
+
+class UnknownAccount(ProvisioningError):
+    """There is no such billing account."""
+
+    code = "unknown_account"
+
+
+class LeaseInPast(ProvisioningError):
+    """The end of an instance must lie in the future."""
+
+    code = "lease_in_past"
+
+
+class IllegalSpec(ProvisioningError):
+    """The instance cannot be described to a cluster."""
+
+    code = "illegal_spec"
+
+
+class IllegalTransition(ProvisioningError):
+    """The instance cannot go there from its present state."""
+
+    code = "illegal_transition"
+
+
+class NoCapacity(ProvisioningError):
+    """No cluster has enough free healthy devices now."""
+
+    code = "no_capacity"
+    retryable = True
+
+
+class ClusterUnreachable(ProvisioningError):
+    """The cluster does not answer."""
+
+    code = "cluster_unreachable"
+    retryable = True
+
+
+class ClusterRefused(ProvisioningError):
+    """The cluster answered and refused."""
+
+    code = "cluster_refused"
+
+
+class KubeconfigRefused(ProvisioningError):
+    """This kubeconfig cannot be used."""
+
+    code = "kubeconfig_refused"
+
+
+class ClusterNameTaken(ProvisioningError):
+    """There is already a cluster of this name."""
+
+    code = "cluster_name_taken"
+
+
+class NoLogsYet(ProvisioningError):
+    """The instance has no logs yet."""
+
+    code = "no_logs_yet"
+    retryable = True
+
+
+class CatalogRefused(ProvisioningError):
+    """The catalogue contradicts itself."""
+
+    code = "catalog_refused"

@@ -1,0 +1,94 @@
+"""Record the wish for an instance.
+
+Turns an `InstanceSpec` into an Instance row that is due at once; `reconciling` goes
+on from there.  Quota is the caller's affair and is reserved in the same transaction.
+"""
+
+import re
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+
+from billing.models import Account
+from provisioning import deferring
+from provisioning.errors import (
+    IllegalSpec,
+    LeaseInPast,
+    RetiredInstanceType,
+    UnknownAccount,
+    UnknownImage,
+    UnknownInstanceType,
+)
+from provisioning.models import Instance, InstanceType, RuntimeImage, Transition
+from provisioning.specs import InstanceSpec
+from provisioning.states import Desired, State
+
+_VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MOST_VARIABLES: Final = 100
+_LONGEST_TEXT: Final = 8192
+
+
+@transaction.atomic
+def launch_instance(*, spec: InstanceSpec, at: datetime) -> Instance:
+    """Wish for one instance; refuse at once what could never run."""
+    _check_text(spec)
+    if spec.ends_at is not None and spec.ends_at <= at:
+        raise LeaseInPast
+    instance_type = _offered_type(spec.instance_type_slug)
+    image = RuntimeImage.objects.filter(slug=spec.image_slug, is_retired=False).first()
+    if image is None:
+        raise UnknownImage(spec.image_slug)
+    if not Account.objects.filter(pk=spec.account_id).exists():
+        raise UnknownAccount
+    instance = Instance.objects.create(
+        tenant_id=spec.tenant_id,
+        project_id=spec.project_id,
+        account_id=spec.account_id,
+        name=spec.name,
+        instance_type=instance_type,
+        device_count=instance_type.device_count,
+        cpu_millicores=instance_type.cpu_millicores,
+        memory_mib=instance_type.memory_mib,
+        storage_gib=instance_type.storage_gib,
+        sku_code=instance_type.sku_code,
+        image=image.reference,
+        command=list(spec.command),
+        environment=dict(spec.environment),
+        desired=Desired.RUNNING,
+        launched_at=at,
+        ends_at=spec.ends_at,
+        state=State.QUEUED,
+        reason="launch_wished",
+        state_since=at,
+        next_reconcile_at=at,
+        created_at=at,
+    )
+    Transition.objects.create(
+        instance=instance, to_state=State.QUEUED, reason="launch_wished", attempt_no=0, at=at
+    )
+    deferring.defer_drain()
+    return instance
+
+
+def _offered_type(slug: str) -> InstanceType:
+    instance_type = InstanceType.objects.filter(slug=slug).first()
+    if instance_type is None:
+        raise UnknownInstanceType(slug)
+    if instance_type.is_retired:
+        raise RetiredInstanceType(slug)
+    return instance_type
+
+
+def _check_text(spec: InstanceSpec) -> None:
+    names = [name for name, _ in spec.environment]
+    if not spec.name.strip() or len(spec.name) > Instance._meta.get_field("name").max_length:
+        raise IllegalSpec("Its name is empty or too long.")
+    if len(names) > _MOST_VARIABLES or len(set(names)) != len(names):
+        raise IllegalSpec("It has too many variables, or one twice.")
+    for name in names:
+        if not _VARIABLE_NAME.fullmatch(name):
+            raise IllegalSpec(f"{name!r} is no name for a variable.")
+    texts = [spec.name, *spec.command, *(text for pair in spec.environment for text in pair)]
+    if any("\x00" in text or len(text) > _LONGEST_TEXT for text in texts):
+        raise IllegalSpec("A text in it is too long or holds a NUL.")

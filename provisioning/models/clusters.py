@@ -1,0 +1,61 @@
+"""Clusters we may place pods on."""
+
+from django.db import models
+
+
+class ClusterState(models.TextChoices):
+    """Whether a cluster takes new pods."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DRAINING = "draining"
+    REMOVED = "removed"
+
+
+class Cluster(models.Model):
+    """One row is one Kubernetes cluster and how to reach it.
+
+    `last_list_at` is when the last complete list *began*: what was created before
+    and is not in it does not exist.
+    """
+
+    name = models.SlugField(max_length=40, unique=True)
+    kubeconfig_encrypted = models.BinaryField()
+    state = models.CharField(
+        max_length=10, choices=ClusterState.choices, default=ClusterState.ACTIVE
+    )
+    server_version = models.CharField(max_length=40, blank=True)
+    probe = models.JSONField(default=dict, blank=True)
+    added_at = models.DateTimeField()
+    # Written by the watcher.
+    last_list_at = models.DateTimeField(null=True, blank=True)
+    last_event_at = models.DateTimeField(null=True, blank=True)
+    # Written by reconcile.
+    breaker_until = models.DateTimeField(null=True, blank=True)
+    breaker_failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TenantNamespace(models.Model):
+    """One row is one tenant's namespace on one cluster, as we last applied it."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="namespaces")
+    tenant_id = models.BigIntegerField()
+    name = models.CharField(max_length=63)
+    applied_hash = models.CharField(max_length=64)
+    applied_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "tenant_id"], name="namespace_once_per_cluster_and_tenant"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.name}"

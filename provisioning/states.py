@@ -1,0 +1,49 @@
+"""The words for what an instance is, what is wished of it, and what an attempt has come to."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Desired(StrEnum):
+    """What the tenant wishes an instance to be."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    TERMINATED = "terminated"
+
+
+class State(StrEnum):
+    """What we have concluded an instance to be."""
+
+    QUEUED = "queued"
+    PROVISIONING = "provisioning"
+    SCHEDULING = "scheduling"
+    STARTING = "starting"
+    RUNNING = "running"
+    UNREACHABLE = "unreachable"
+    RECOVERING = "recovering"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+
+
+class AttemptState(StrEnum):
+    """How far one attempt at a pod has come."""
+
+    INTENDED = "intended"
+    CREATED = "created"
+    GONE = "gone"
+
+
+class Settlement(StrEnum):
+    """What is known about the use a pod has made of its devices."""
+
+    NEVER_RAN = "never_ran"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+ENDED: Final = frozenset({State.STOPPED, State.FAILED, State.TERMINATED})
+"""A launch has ended here: no pod is wanted, quota is free."""
