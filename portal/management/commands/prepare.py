@@ -15,7 +15,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("tables", lambda: call_command("migrate", verbosity=0)),
-            ("cache table", lambda: call_command("createcachetable", database="owner", verbosity=0)),
+            (
+                "cache table",
+                lambda: call_command("createcachetable", database="owner", verbosity=0),
+            ),
             ("front end", lambda: call_command("build_static")),
             ("static files", lambda: call_command("collectstatic", interactive=False, verbosity=0)),
             ("catalogue", lambda: call_command("load_catalog", verbosity=0)),
