@@ -67,7 +67,9 @@ def _fetch_packages(report: Report) -> None:
 def _write_styles(into: Path) -> None:
     tailwind = PACKAGES_DIR / "@tailwindcss/cli/dist/index.mjs"
     _node(tailwind, "--input", "input.css", "--output", into / "app.css", "--minify")
-    _esbuild("fonts.css", f"--outdir={into}", "--loader:.woff2=file", "--asset-names=pretendard/[name]")
+    _esbuild(
+        "fonts.css", f"--outdir={into}", "--loader:.woff2=file", "--asset-names=pretendard/[name]"
+    )
 
 
 def _write_scripts(into: Path) -> None:
@@ -79,7 +81,9 @@ def _copy_fonts(into: Path) -> None:
     source = PACKAGES_DIR / "pretendard/dist/public/static/alternative"
     (into / "fonts").mkdir(exist_ok=True)
     for weight in DOCUMENT_WEIGHTS:
-        shutil.copyfile(source / f"Pretendard-{weight}.ttf", into / f"fonts/Pretendard-{weight}.ttf")
+        shutil.copyfile(
+            source / f"Pretendard-{weight}.ttf", into / f"fonts/Pretendard-{weight}.ttf"
+        )
 
 
 def _npm(*arguments: str) -> None:
@@ -88,14 +92,22 @@ def _npm(*arguments: str) -> None:
 
 def _esbuild(*arguments: str) -> None:
     # Without install scripts bin/esbuild stays a small launcher that starts the native package.
-    _node(PACKAGES_DIR / "esbuild/bin/esbuild", "--bundle", "--minify", "--log-level=warning", *arguments)
+    _node(
+        PACKAGES_DIR / "esbuild/bin/esbuild",
+        "--bundle",
+        "--minify",
+        "--log-level=warning",
+        *arguments,
+    )
 
 
 def _node(script: Path, *arguments: str | Path) -> None:
     command = [str(NODE_HOME / "bin/node"), str(script), *map(str, arguments)]
     done = subprocess.run(command, cwd=FRONTEND_DIR, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BuildFailed(f"{script.name} {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}")
+        raise BuildFailed(
+            f"{script.name} {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
+        )
 
 
 def _timed(report: Report, what: str, step: Callable[[], None]) -> None:

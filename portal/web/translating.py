@@ -20,7 +20,16 @@ from django.utils.translation.template import templatize
 WEB_DIR = Path(__file__).resolve().parent
 LOCALE_DIR = WEB_DIR / "locale"
 LANGUAGES = ("ko", "en")
-KEYWORDS = ("_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy", "npgettext")
+KEYWORDS = (
+    "_",
+    "gettext",
+    "gettext_lazy",
+    "ngettext",
+    "ngettext_lazy",
+    "pgettext",
+    "pgettext_lazy",
+    "npgettext",
+)
 # A call as templatize writes it: a name and string literals, nothing nested.
 _CALL = re.compile(
     r"""\b(?P<name>_|n?p?gettext)\((?P<arguments>(?:\s*u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*,?)+)"""

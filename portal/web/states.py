@@ -1,0 +1,68 @@
+"""How every state is shown: its word, and one of five tones.
+
+Tones are classes of the style sheet: good, busy, warn, bad, calm.  A moving state is
+one that changes by itself; its badge breathes.
+"""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One state as a badge."""
+
+    label: str | Promise
+    tone: str
+    is_moving: bool = False
+
+
+INSTANCE = {
+    "queued": Shown(_("Queued"), "warn", is_moving=True),
+    "provisioning": Shown(_("Provisioning"), "busy", is_moving=True),
+    "scheduling": Shown(_("Scheduling"), "busy", is_moving=True),
+    "starting": Shown(_("Starting"), "busy", is_moving=True),
+    "running": Shown(_("Running"), "good"),
+    "unreachable": Shown(_("Unreachable"), "warn", is_moving=True),
+    "recovering": Shown(_("Recovering"), "warn", is_moving=True),
+    "stopping": Shown(_("Stopping"), "busy", is_moving=True),
+    "stopped": Shown(_("Stopped"), "calm"),
+    "failed": Shown(_("Failed"), "bad"),
+    "terminating": Shown(_("Terminating"), "busy", is_moving=True),
+    "terminated": Shown(_("Terminated"), "calm"),
+}
+# Where an instance stays until somebody wishes otherwise.
+AT_REST = frozenset({"stopped", "failed", "terminated"})
+
+REQUEST = {
+    "submitted": Shown(_("Waiting for approval"), "busy", is_moving=True),
+    "held": Shown(_("Held for approval"), "busy", is_moving=True),
+    "approved": Shown(_("Approved"), "good"),
+    "rejected": Shown(_("Rejected"), "bad"),
+    "withdrawn": Shown(_("Withdrawn"), "calm"),
+}
+
+INVOICE = {
+    "draft": Shown(_("Draft"), "warn"),
+    "issued": Shown(_("Issued"), "busy"),
+    "paid": Shown(_("Paid"), "good"),
+    "uncollectible": Shown(_("Uncollectible"), "bad"),
+    "void": Shown(pgettext_lazy("invoice", "Void"), "calm"),
+}
+
+CLUSTER = {
+    "active": Shown(_("Takes new pods"), "good"),
+    "paused": Shown(_("Paused"), "warn"),
+    "draining": Shown(_("Draining"), "warn", is_moving=True),
+    "removed": Shown(_("Removed"), "calm"),
+}
+
+TABLES = {"instance": INSTANCE, "request": REQUEST, "invoice": INVOICE, "cluster": CLUSTER}
+
+
+def shown_as(value: str, of: str) -> Shown:
+    """The badge of a state; one we have no word for is shown as it is."""
+    return TABLES[of].get(value, Shown(value, "calm"))

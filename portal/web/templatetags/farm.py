@@ -1,0 +1,128 @@
+"""Figures, money, times and states as pages print them.
+
+Times are stored in UTC and printed in Korean time; money is whole won; digits are
+grouped alike in both languages.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from portal.web import reasons, states
+
+register = template.Library()
+KST = ZoneInfo("Asia/Seoul")
+SIGNS = {"KRW": "₩", "USD": "$"}
+
+
+@register.filter
+def money(amount: int | Decimal | None, currency: str = "KRW") -> str:
+    """₩1,234; a dash where there is no amount."""
+    if amount is None or amount == "":
+        return "–"
+    sign = SIGNS.get(currency, f"{currency} ")
+    return f"−{sign}{-amount:,}" if amount < 0 else f"{sign}{amount:,}"
+
+
+@register.filter
+def rate(amount: Decimal | None, currency: str = "KRW") -> str:
+    """An hourly rate, without zeros that say nothing: 1900.0000 is ₩1,900."""
+    if amount is None:
+        return "–"
+    plain = f"{amount:,.4f}".rstrip("0").rstrip(".")
+    return f"{SIGNS.get(currency, currency)}{plain}"
+
+
+@register.filter
+def count(number: int | None) -> str:
+    """1,234"""
+    return "–" if number is None else f"{number:,}"
+
+
+@register.filter
+def device_hours(device_seconds: int | None) -> str:
+    """Device-seconds as device-hours with two digits, for reading; bills use the seconds."""
+    return "–" if device_seconds is None else f"{Decimal(device_seconds) / 3600:,.2f}"
+
+
+@register.filter
+def kst(at: datetime | None) -> str:
+    """2026-11-22 14:03"""
+    return at.astimezone(KST).strftime("%Y-%m-%d %H:%M") if at else "–"
+
+
+@register.filter
+def kst_seconds(at: datetime | None) -> str:
+    """2026-11-22 14:03:07"""
+    return at.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S") if at else "–"
+
+
+@register.filter
+def kst_date(at: datetime | None) -> str:
+    """2026-11-22"""
+    return at.astimezone(KST).strftime("%Y-%m-%d") if at else "–"
+
+
+@register.filter
+def kst_last_date(at: datetime | None) -> str:
+    """The last day of a half-open span that ends at this instant."""
+    return (at.astimezone(KST) - datetime.resolution).strftime("%Y-%m-%d") if at else "–"
+
+
+@register.filter
+def utc_iso(at: datetime) -> str:
+    """For machines: 2026-11-22T05:03:07+00:00"""
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """1 h 03 min 20 s, the two largest parts that matter."""
+    if seconds is None:
+        return "–"
+    whole = int(seconds)
+    if whole < 60:
+        return _("%(seconds)s s") % {"seconds": whole}
+    if whole < 3600:
+        return _("%(minutes)s min %(seconds)02d s") % {"minutes": whole // 60, "seconds": whole % 60}
+    if whole < 86400 * 2:
+        return _("%(hours)s h %(minutes)02d min") % {
+            "hours": whole // 3600,
+            "minutes": whole % 3600 // 60,
+        }
+    days = whole // 86400
+    return ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
+
+
+@register.filter
+def gib(mebibytes: int) -> str:
+    """65536 MiB is 64"""
+    return f"{Decimal(mebibytes) / 1024:,.1f}".rstrip("0").rstrip(".")
+
+
+@register.filter
+def cores(millicores: int) -> str:
+    """8000 is 8"""
+    return f"{Decimal(millicores) / 1000:,.2f}".rstrip("0").rstrip(".")
+
+
+@register.filter
+def shown_as(value: str, of: str) -> states.Shown:
+    """The badge of a state."""
+    return states.shown_as(value, of)
+
+
+@register.filter
+def in_words(code: str) -> str:
+    """A reason in plain words."""
+    return str(reasons.in_words(code))
+
+
+@register.filter
+def cells(granted: int, reserved: int) -> list[bool]:
+    """One flag per device: is it in use?"""
+    return [number < reserved for number in range(granted)]
