@@ -46,7 +46,7 @@ def adjust_quota(*, quota: Quota, delta: int, by: User, at: datetime, note: str)
     """Change what was granted; what is reserved stays covered."""
     if delta == 0:
         raise DevicesOutOfRange
-    reserving.lock_quota(quota)
+    reserving.lock_quota(project=quota.project, family=quota.family)
     if queries.headroom_in(quota.entries.all()).free + delta < 0:
         raise QuotaInUse
     return quota.entries.create(

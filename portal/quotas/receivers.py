@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from portal.quotas import deferring
-from portal.quotas.releasing import ENDED_STATES
 from provisioning.events import instance_state_changed
+from provisioning.states import ENDED
 
 
 def connect() -> None:
@@ -24,5 +24,5 @@ def release_when_ended(
     sender: object, *, instance_id: UUID, to_state: str, at: datetime, **kwargs: Any
 ) -> None:
     """Ask for the release of what an ended instance holds."""
-    if to_state in ENDED_STATES:
+    if to_state in ENDED:
         deferring.defer_release(instance_id=instance_id)

@@ -9,11 +9,12 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 
 from portal.quotas import queries, reserving
 from portal.quotas.models import QuotaEntry
-
-ENDED_STATES = ("stopped", "failed", "terminated")
+from provisioning.models import Instance
+from provisioning.states import ENDED
 
 
 @transaction.atomic
@@ -41,12 +42,18 @@ def sweep_reservations(*, at: datetime) -> int:
     return released
 
 
+def _ended() -> QuerySet[Instance]:
+    # Started again, but not yet reconciled, it still shows the end of the launch before.
+    return Instance.objects.filter(state__in=ENDED, settled_launch_no=F("launch_no"))
+
+
 def _open_reservation(instance_id: UUID) -> QuotaEntry | None:
     held = queries.open_reservations().filter(instance_id=instance_id)
-    reservation = held.select_related("quota").first()
+    reservation = held.select_related("quota__project", "quota__family").first()
     if reservation is None:
         return None
-    reserving.lock_quota(reservation.quota)
+    quota = reservation.quota
+    reserving.lock_quota(project=quota.project, family=quota.family)
     # Whoever held the lock before us may have released it.
     return held.first()
 

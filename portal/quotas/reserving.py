@@ -17,20 +17,16 @@ from portal.tenants.models import Project
 from provisioning.models import Family
 
 
-def lock_quota(quota: Quota) -> Quota:
-    """Wait until nobody else changes this quota; ours until the commit."""
-    return Quota.objects.select_for_update().get(pk=quota.pk)
+def lock_quota(*, project: Project, family: Family) -> Quota | None:
+    """Wait until nobody else changes the quota; it is ours until the commit."""
+    return Quota.objects.select_for_update().filter(project=project, family=family).first()
 
 
-def lock_headroom(*, project: Project, family: Family, devices: int) -> Quota:
-    """Lock the quota and make sure it has room for this many more devices."""
-    rows = Quota.objects.select_for_update().filter(project=project, family=family)
-    quota = rows.first()
-    if quota is None:
-        raise QuotaExceeded(wanted=devices, free=0)
+def require_room(quota: Quota | None, *, devices: int) -> Quota:
+    """Refuse what the quota has no room for; the caller holds its lock."""
     # Read after the lock: the entries of whoever held it before us are committed by now.
-    free = queries.headroom_in(quota.entries.all()).free
-    if devices > free:
+    free = queries.headroom_in(quota.entries.all()).free if quota else 0
+    if quota is None or devices > free:
         raise QuotaExceeded(wanted=devices, free=free)
     return quota
 
@@ -46,10 +42,10 @@ def reserve_quota(
     by: str = "",
 ) -> None:
     """Set devices aside for one instance, unless it still holds them from before."""
-    quota = Quota.objects.select_for_update().filter(project=project, family=family).first()
-    if quota and queries.open_reservations().filter(instance_id=instance_id).exists():
+    quota = lock_quota(project=project, family=family)
+    if queries.open_reservations().filter(instance_id=instance_id).exists():
         return
-    quota = lock_headroom(project=project, family=family, devices=devices)
+    quota = require_room(quota, devices=devices)
     enter_reservations(quota=quota, devices=devices, instance_ids=[instance_id], at=at, by=by)
 
 

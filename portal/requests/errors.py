@@ -27,6 +27,12 @@ class CountOutOfRange(PortalError):
     code = "count_out_of_range"
 
 
+class NameRefused(PortalError):
+    """The name is too long or holds characters that cannot be kept."""
+
+    code = "name_refused"
+
+
 class MoreThanAsked(PortalError):
     """An approver may grant fewer devices than asked, never more."""
 

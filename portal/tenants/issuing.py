@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.crypto import constant_time_compare
 
 from portal.tenants.errors import ExpiryOutOfRange, NameMissing
@@ -68,8 +68,8 @@ def tokens_of(user: User) -> QuerySet[ApiToken]:
 
 
 def _note_use(token: ApiToken, *, at: datetime) -> None:
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=at - USE_NOTED_EVERY)
-    ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=at)
+    if token.last_used_at is None or token.last_used_at < at - USE_NOTED_EVERY:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=at)
 
 
 def _digest(secret: str) -> str:

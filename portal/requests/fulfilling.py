@@ -1,0 +1,60 @@
+"""Launch what an approved instance request asks for.
+
+Reservation and launch are one transaction under the quota's lock: either every instance
+of the request is launched and reserved, or none.  Provisioning goes on from there.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import transaction
+
+from billing.models import Account
+from portal.quotas import reserving
+from portal.requests.models import InstanceRequest, LaunchedInstance
+from provisioning import launching
+from provisioning.models import Instance
+from provisioning.specs import InstanceSpec
+
+
+@transaction.atomic
+def launch_requested(*, instance_request: InstanceRequest, at: datetime) -> list[Instance]:
+    """Launch every instance of the request, within the quota."""
+    instance_type = instance_request.instance_type
+    locked = reserving.lock_quota(project=instance_request.project, family=instance_type.family)
+    quota = reserving.require_room(locked, devices=instance_request.devices)
+    instances = [launching.launch_instance(spec=spec, at=at) for spec in specs_of(instance_request)]
+    reserving.enter_reservations(
+        quota=quota,
+        devices=instance_type.device_count,
+        instance_ids=[instance.pk for instance in instances],
+        at=at,
+        by=instance_request.submitted_by.email,
+    )
+    LaunchedInstance.objects.bulk_create(
+        LaunchedInstance(instance_request=instance_request, instance=instance)
+        for instance in instances
+    )
+    return instances
+
+
+def specs_of(instance_request: InstanceRequest) -> Iterator[InstanceSpec]:
+    """Word the request as provisioning wants it, one spec per instance."""
+    project = instance_request.project
+    account = Account.objects.get(tenant_id=project.tenant_id)
+    for number in range(1, instance_request.count + 1):
+        yield InstanceSpec(
+            tenant_id=project.tenant_id,
+            project_id=project.pk,
+            account_id=account.pk,
+            name=_name(instance_request, number),
+            instance_type_slug=instance_request.instance_type.slug,
+            image_slug=instance_request.image.slug,
+            ends_at=instance_request.ends_at,
+        )
+
+
+def _name(instance_request: InstanceRequest, number: int) -> str:
+    if instance_request.count == 1:
+        return instance_request.name
+    return f"{instance_request.name[:58]}-{number}"

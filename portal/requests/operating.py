@@ -1,0 +1,41 @@
+"""What tenants do with instances they have: stop, start again, terminate.
+
+Who may is settled by the caller, with `portal.requests.scoping`.  Starting takes quota
+again; stopping gives it back only once the instance has really ended, which is
+`portal.quotas.releasing`'s affair.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from portal.quotas import reserving
+from portal.tenants.models import Project, User
+from provisioning import stopping
+from provisioning.models import Instance
+
+
+def stop_instance(*, instance: Instance, at: datetime) -> Instance:
+    """Wish that it stops; it may be started again."""
+    return stopping.stop_instance(instance=instance, at=at)
+
+
+@transaction.atomic
+def start_instance(*, instance: Instance, by: User, at: datetime) -> Instance:
+    """Reserve its devices again and wish that it runs."""
+    # The quota's lock comes before the instance's: a late release of the launch before
+    # then either ran, or will see that the instance no longer stands ended.
+    reserving.reserve_quota(
+        project=Project.objects.get(pk=instance.project_id),
+        family=instance.instance_type.family,
+        devices=instance.device_count,
+        instance_id=instance.pk,
+        at=at,
+        by=by.email,
+    )
+    return stopping.start_instance(instance=instance, at=at)
+
+
+def terminate_instance(*, instance: Instance, at: datetime) -> Instance:
+    """Wish that it goes for good."""
+    return stopping.terminate_instance(instance=instance, at=at)
