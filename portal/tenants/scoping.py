@@ -2,14 +2,17 @@
 
 A list shows what the policy table lets the person see.  A detail or an action first asks
 whether the thing may be seen: if not it is `NotFound`, so a stranger learns nothing; then
-whether the action is allowed: if not it is `Forbidden`.  The apps above add their own
-kinds of thing with `visible`, `pick` and `require`.
+whether the action is allowed: if not it is `Forbidden`.  `portal.quotas.scoping` and
+`portal.requests.scoping` add their kinds of thing with `reach`.
 """
 
+from collections.abc import Callable
 from typing import TypeVar
+from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 
+from billing.models import Account, Invoice
 from portal.tenants.access import (
     PROJECT_ROLES,
     Action,
@@ -19,6 +22,7 @@ from portal.tenants.access import (
 )
 from portal.tenants.errors import Forbidden, NotFound
 from portal.tenants.models import Membership, PlatformRole, Project, Tenant, User
+from provisioning.models import Instance
 
 M = TypeVar("M", bound=Model)
 
@@ -56,39 +60,86 @@ def tenants_of(user: User, action: Action = Action.VIEW_TENANT) -> QuerySet[Tena
 def projects_of(user: User, action: Action = Action.VIEW_PROJECT) -> QuerySet[Project]:
     """Projects in which the person may do this, by a role in the tenant or in the project."""
     if staff_may(user, action):
-        return Project.objects.all()
+        return Project.objects.select_related("tenant")
     through_tenant = Q(tenant__in=_memberships(user, action).values("tenant"))
-    return Project.objects.filter(through_tenant | Q(pk__in=_projects_opened_to(user, action)))
+    opened = Q(pk__in=_projects_opened_to(user, action).values("pk"))
+    return Project.objects.filter(through_tenant | opened).select_related("tenant")
 
 
 def tenant_for(user: User, slug: str, action: Action = Action.VIEW_TENANT) -> Tenant:
     """The tenant, if the person may see it and do this in it."""
-    tenant = pick(tenants_of(user), slug=slug)
-    if action is not Action.VIEW_TENANT:
-        require(tenants_of(user, action).filter(pk=tenant.pk))
-    return tenant
+    return reach(tenants_of, user, action, view=Action.VIEW_TENANT, slug=slug)
 
 
 def project_for(user: User, project_id: int, action: Action = Action.VIEW_PROJECT) -> Project:
     """The project, if the person may see it and do this in it."""
-    project = pick(projects_of(user).select_related("tenant"), pk=project_id)
-    if action is not Action.VIEW_PROJECT:
-        require(projects_of(user, action).filter(pk=project.pk))
-    return project
+    return reach(projects_of, user, action, view=Action.VIEW_PROJECT, pk=project_id)
+
+
+def members_of(user: User, action: Action = Action.VIEW_MEMBERS) -> QuerySet[Membership]:
+    """Memberships of the tenants in which the person may do this."""
+    rows = Membership.objects.filter(tenant__in=tenants_of(user, action))
+    return rows.select_related("tenant", "user")
+
+
+def member_for(user: User, membership_id: int, action: Action = Action.VIEW_MEMBERS) -> Membership:
+    """The membership, if the person may see it and do this with it."""
+    return reach(members_of, user, action, view=Action.VIEW_MEMBERS, pk=membership_id)
+
+
+def instances_of(user: User, action: Action = Action.VIEW_INSTANCE) -> QuerySet[Instance]:
+    """Instances with which the person may do this."""
+    rows = Instance.objects.filter(project_id__in=projects_of(user, action).values("pk"))
+    return rows.select_related("instance_type__family")
+
+
+def instance_for(user: User, instance_id: UUID, action: Action = Action.VIEW_INSTANCE) -> Instance:
+    """The instance, if the person may see it and do this with it."""
+    return reach(instances_of, user, action, view=Action.VIEW_INSTANCE, pk=instance_id)
+
+
+def accounts_of(user: User, action: Action = Action.VIEW_ACCOUNT) -> QuerySet[Account]:
+    """Billing accounts of the tenants in which the person may do this."""
+    return Account.objects.filter(tenant_id__in=tenants_of(user, action).values("pk"))
+
+
+def account_for(user: User, account_id: int, action: Action = Action.VIEW_ACCOUNT) -> Account:
+    """The billing account, if the person may see it and do this with it."""
+    return reach(accounts_of, user, action, view=Action.VIEW_ACCOUNT, pk=account_id)
+
+
+def invoices_of(user: User, action: Action = Action.VIEW_INVOICE) -> QuerySet[Invoice]:
+    """Invoices of the tenants in which the person may do this; drafts are for staff only."""
+    rows = Invoice.objects.filter(account__in=accounts_of(user, action))
+    return rows if staff_may(user, action) else rows.exclude(state=Invoice.State.DRAFT)
+
+
+def invoice_for(user: User, invoice_id: UUID, action: Action = Action.VIEW_INVOICE) -> Invoice:
+    """The invoice, if the person may see it and do this with it."""
+    return reach(invoices_of, user, action, view=Action.VIEW_INVOICE, pk=invoice_id)
+
+
+def reach(
+    rows_of: Callable[[User, Action], QuerySet[M]],
+    user: User,
+    action: Action,
+    *,
+    view: Action,
+    **key: object,
+) -> M:
+    """Find one row among those the person may see, and ask whether they may do this with it."""
+    row = pick(rows_of(user, view), **key)
+    if action is not view and not rows_of(user, action).filter(pk=row.pk).exists():
+        raise Forbidden
+    return row
 
 
 def pick(rows: QuerySet[M], **key: object) -> M:
-    """The one row among those the person may see."""
-    try:
-        return rows.get(**key)
-    except (rows.model.DoesNotExist, ValueError, OverflowError):
-        raise NotFound from None
-
-
-def require(rows: QuerySet[M]) -> None:
-    """Refuse, when what may be seen may not be acted upon."""
-    if not rows.exists():
-        raise Forbidden
+    """Find the one row, or nothing: what is not among them is as if it did not exist."""
+    found = rows.filter(**key).first()
+    if found is None:
+        raise NotFound
+    return found
 
 
 def may(user: User, tenant: Tenant, action: Action) -> bool:

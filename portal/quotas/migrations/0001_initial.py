@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("provisioning", "0002_append_only"),
+        ("provisioning", "0001_initial"),
         ("tenants", "0001_initial"),
     ]
 
