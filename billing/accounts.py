@@ -16,7 +16,7 @@ from billing.models import Account, AccountBook, Payer, Seller
 
 @transaction.atomic
 def open_account(*, tenant_id: int, name: str, email: str, at: datetime) -> Account:
-    """Open an account that pays for itself, buys by the default price book and has a first period."""
+    """Open an account: its own payer, on the default price book, with a first billing period."""
     with refused_as({"billing_account_tenant_id_key": AccountAlreadyOpen()}):
         account = Account.objects.create(tenant_id=tenant_id, name=name, created_at=at)
     Payer.objects.create(account=account, kind=Payer.Kind.ACCOUNT, name=name, email=email)

@@ -1,7 +1,11 @@
+"""Billing as a Django application."""
+
 from django.apps import AppConfig
 
 
 class BillingConfig(AppConfig):
+    """From use to money, exact and append-only."""
+
     name = "billing"
     label = "billing"
     default_auto_field = "django.db.models.BigAutoField"

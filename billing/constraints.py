@@ -1,17 +1,17 @@
 """A refusal of the database, read back by the name of the constraint that spoke.
 
-The database is the last word on overlaps and immutability; the domain asks it and turns what it says
-into an error of its own.  Each attempt runs in a savepoint, so a refusal does not poison the caller's
-transaction.
+The database is the last word on overlaps and immutability; the domain asks it and turns what it
+says into an error of its own.  Each attempt runs in a savepoint, so a refusal does not poison the
+caller's transaction.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 
-def violated(error: IntegrityError) -> str:
+def violated(error: DatabaseError) -> str:
     """The name of the constraint that refused; empty if the database did not say."""
     diagnosis = getattr(error.__cause__, "diag", None)
     return getattr(diagnosis, "constraint_name", None) or ""

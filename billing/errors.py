@@ -58,7 +58,7 @@ class RateOverlap(BillingError):
 
 
 class RateInForce(BillingError):
-    """A price that is or was in force does not change; only its end may move, and only into the future."""
+    """A price in force does not change; only its end may move, and only into the future."""
 
     code = "rate_in_force"
 

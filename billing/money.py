@@ -12,6 +12,7 @@ SECONDS_PER_HOUR = 3600
 
 
 def round_half_up(value: Fraction) -> int:
+    """The nearest whole unit; halves go up."""
     return floor(value + Fraction(1, 2))
 
 

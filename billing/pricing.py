@@ -7,6 +7,7 @@ the same rows when it rates use.
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
@@ -20,6 +21,7 @@ from billing.models import Account, AccountBook, PriceBook, Rate, Seller, Sku
 STANDARD_TAX_RATE = Decimal("0.10")
 RATE_STEP = Decimal("0.0001")
 HIGHEST_RATE = Decimal(10) ** 10
+Dated = TypeVar("Dated", Rate, AccountBook)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +153,12 @@ def _check_amount(hourly_rate: Decimal) -> None:
         raise InvalidRate
 
 
-def _end[T](row: T, until: datetime) -> T: ...
+def _end(row: Dated, until: datetime) -> Dated:
+    kept = "A price that is or was in force ends in the future only."
+    constraint = f"{row._meta.db_table}_in_force"
+    row.valid = validity(row.valid.lower, until)
+    if row.valid.lower is not None and row.valid.lower >= row.valid.upper:
+        raise InvalidRate
+    with refused_as({constraint: RateInForce(kept)}):
+        row.save(update_fields=["valid"])
+    return row

@@ -1,7 +1,7 @@
 """What was billed: documents that carry copies of every name they print.
 
-A draft may change; once issued, only the state moves on (migration 0002 refuses everything else, raw SQL
-included).
+A draft may change; once issued, only the state moves on (migration 0002 refuses everything else,
+raw SQL included).
 """
 
 import uuid
@@ -56,9 +56,7 @@ class Invoice(models.Model):
     series = models.ForeignKey(
         NumberSeries, null=True, blank=True, on_delete=models.PROTECT, related_name="invoices"
     )
-    number = models.CharField(  # noqa: DJ001  (a draft has no number, and many drafts may lack one)
-        max_length=40, null=True, blank=True, unique=True
-    )
+    number = models.CharField(max_length=40, null=True, blank=True, unique=True)
 
     currency = models.CharField(max_length=3)
     net_amount = models.BigIntegerField(default=0)

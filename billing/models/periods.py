@@ -11,7 +11,7 @@ from billing.models.accounts import Account
 
 
 class BillingPeriod(models.Model):
-    """One row is one stretch of time an account is billed for at once: a month, or a part of one."""
+    """One row is the time an account is billed for at once: a month, or a part of one."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="periods")
     span = DateTimeRangeField()
@@ -45,4 +45,4 @@ class BillingPeriod(models.Model):
     @property
     def bounds(self) -> Span:
         """The span as a plain value."""
-        return Span(self.span.lower, self.span.upper)
+        return Span.of(lower=self.span.lower, upper=self.span.upper)
