@@ -7,6 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.test import TransactionTestCase
 
+pytest_plugins = ["tests.cast"]
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: Any) -> None:
@@ -21,7 +23,9 @@ def clean_up_as_owner() -> Iterator[None]:
     original = TransactionTestCase._fixture_teardown
 
     def teardown(self: TransactionTestCase) -> None:
-        call_command("flush", database="owner", verbosity=0, interactive=False, inhibit_post_migrate=False)
+        call_command(
+            "flush", database="owner", verbosity=0, interactive=False, inhibit_post_migrate=False
+        )
 
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
     yield

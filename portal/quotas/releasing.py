@@ -35,11 +35,9 @@ def release_if_ended(*, instance_id: UUID, at: datetime) -> int:
 
 def sweep_reservations(*, at: datetime) -> int:
     """Release what ended instances still hold; answers how many it released."""
-    held = queries.open_reservations().filter(instance_id__in=_ended().values("pk"))
-    released = 0
-    for instance_id in held.values_list("instance_id", flat=True):
-        released += bool(release_if_ended(instance_id=instance_id, at=at))
-    return released
+    held = queries.open_reservations().values("instance_id")
+    ended = _ended().filter(pk__in=held).values_list("pk", flat=True)
+    return sum(bool(release_if_ended(instance_id=pk, at=at)) for pk in ended)
 
 
 def _ended() -> QuerySet[Instance]:

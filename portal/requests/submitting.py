@@ -60,7 +60,7 @@ def submit_instance_request(
     instance_request.submitted_at = at
     reasons = policies.hold_reasons(
         devices=instance_request.devices,
-        lease=wish.ends_at and wish.ends_at - at,
+        lease=None if wish.ends_at is None else wish.ends_at - at,
         limits=limits_in_force(),
     )
     if reasons:
