@@ -1,0 +1,49 @@
+"""One simulated cluster: what its API handlers and its inner life share.
+
+`Cluster` holds the store and the means to read, watch and wait; `raising.py` puts
+the scheduler, kubelets and keepers behind it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from provisioning.sandbox.farm import ClusterSpec, Farm
+from provisioning.sandbox.history import History
+from provisioning.sandbox.store import Journal, Store
+from provisioning.sandbox.timers import Timers
+from provisioning.sandbox.times import Clock
+from provisioning.sandbox.watching import Watches
+
+
+@dataclass(eq=False)
+class Cluster:
+    """The ground a cluster's parts stand on."""
+
+    spec: ClusterSpec
+    farm: Farm
+    clock: Clock
+    timers: Timers
+    store: Store
+    history: History
+    watches: Watches
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+
+def lay_ground(*, spec: ClusterSpec, farm: Farm, clock: Clock, journal: Journal) -> Cluster:
+    store = Store(journal)
+    history = History(
+        store,
+        clock=clock,
+        window_seconds=farm.server.event_window_seconds,
+        limit=farm.server.event_window_size,
+    )
+    watches = Watches(
+        store, history, clock=clock, bookmark_seconds=farm.server.bookmark_seconds
+    )
+    return Cluster(spec, farm, clock, Timers(clock), store, history, watches)

@@ -1,0 +1,75 @@
+"""Containers that are state only: they start, run their time and end, and cost a timer at most."""
+
+from dataclasses import dataclass
+
+from provisioning.sandbox.containers.behaviours import Behaviour, of_container
+from provisioning.sandbox.containers.runtime import Exit, Launch, OnExit, reason_for
+from provisioning.sandbox.farm import Farm, Image
+from provisioning.sandbox.timers import Timer, Timers
+from provisioning.sandbox.times import Clock
+
+KILLED = 137
+
+
+@dataclass
+class _Running:
+    behaviour: Behaviour
+    on_exit: OnExit
+    timer: Timer | None = None
+    exit: Exit | None = None
+
+
+class SimulatedRuntime:
+    """Runs the containers of one node in memory."""
+
+    def __init__(self, *, farm: Farm, clock: Clock, timers: Timers) -> None:
+        self._farm = farm
+        self._clock = clock
+        self._timers = timers
+        self._containers: dict[str, _Running] = {}
+
+    def start(self, launch: Launch, on_exit: OnExit) -> None:
+        name = str(launch.container.get("image"))
+        behaviour = of_container(launch.container, self._farm.image(name) or Image(name))
+        running = _Running(behaviour, on_exit)
+        self._containers[launch.container_id] = running
+        if behaviour.run_seconds is not None:
+            ran = (self._clock.now() - launch.started_at).total_seconds()
+            self._plan(launch.container_id, behaviour.run_seconds - ran, behaviour.exit_code)
+
+    # What runs is only state, so a container found in a journal goes on where its time is.
+    adopt = start
+
+    def stop(self, container_id: str, *, grace_seconds: float) -> None:
+        running = self._containers.get(container_id)
+        if running is None or running.exit is not None:
+            return
+        behaviour = running.behaviour
+        listens = behaviour.stop_seconds is not None and behaviour.stop_seconds <= grace_seconds
+        seconds = behaviour.stop_seconds if listens else grace_seconds
+        code = behaviour.stop_exit_code if listens else KILLED
+        self._plan(container_id, seconds or 0.0, code)
+
+    def end(self, container_id: str, *, code: int, reason: str = "") -> None:
+        running = self._containers.get(container_id)
+        if running is None or running.exit is not None:
+            return
+        if running.timer:
+            running.timer.cancel()
+        running.exit = Exit(code, self._clock.now(), reason or reason_for(code))
+        running.on_exit(container_id)
+
+    def exit_of(self, container_id: str) -> Exit | None:
+        running = self._containers.get(container_id)
+        return running.exit if running else None
+
+    def forget(self, container_id: str) -> None:
+        running = self._containers.pop(container_id, None)
+        if running and running.timer:
+            running.timer.cancel()
+
+    def _plan(self, container_id: str, seconds: float, code: int) -> None:
+        running = self._containers[container_id]
+        if running.timer:
+            running.timer.cancel()
+        running.timer = self._timers.after(seconds, lambda: self.end(container_id, code=code))

@@ -1,0 +1,41 @@
+"""Create an object: decorate, admit, check, store.
+
+The order is the real server's: namespace first, then defaults, then what is wrong
+with the object, then what the namespace's rules say, and the name last.
+"""
+
+from dataclasses import dataclass
+
+from provisioning.sandbox import defaulting, errors
+from provisioning.sandbox.admission import chain
+from provisioning.sandbox.cluster import Cluster
+from provisioning.sandbox.kinds import Kind
+from provisioning.sandbox.objects import Json, name_of, without_type
+from provisioning.sandbox.store import Stored
+from provisioning.sandbox.validation import checking
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """What a request says about the write beside the object."""
+
+    dry_run: bool = False
+    manager: str = "unknown"
+    subresource: str = ""
+
+
+def create(
+    cluster: Cluster, *, kind: Kind, namespace: str, body: Json, options: WriteOptions
+) -> Stored:
+    at = cluster.now()
+    obj = defaulting.stamp(without_type(body), namespace=namespace, at=at)
+    chain.enter(cluster, kind=kind, namespace=namespace, name=name_of(obj))
+    obj = chain.adjust(cluster, kind=kind, obj=defaulting.fill(kind, obj, at=at))
+    checking.refuse_bad(kind, obj)
+    chain.judge(cluster, kind=kind, obj=obj, dry_run=options.dry_run)
+    key = (namespace, name_of(obj))
+    if cluster.store.get(kind, *key) is not None:
+        raise errors.already_exists(kind, name_of(obj))
+    if options.dry_run:
+        return Stored(kind, key, 0, obj)
+    return cluster.store.put(kind, obj)

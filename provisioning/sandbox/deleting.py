@@ -1,0 +1,136 @@
+"""Delete an object: preconditions, grace, finalizers, and only then absence.
+
+A pod that runs gets a deadline and waits for its kubelet; whatever carries a
+finalizer waits for it to be taken off; a namespace waits for its content.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from provisioning.sandbox import errors, kinds
+from provisioning.sandbox.cluster import Cluster
+from provisioning.sandbox.kinds import Kind
+from provisioning.sandbox.objects import (
+    Json,
+    is_deleting,
+    metadata,
+    spec,
+    status,
+    uid_of,
+    with_metadata,
+    with_status,
+)
+from provisioning.sandbox.store import Store, Stored
+from provisioning.sandbox.times import in_seconds, later, parse
+
+_FINISHED = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class DeleteOptions:
+    """What a client may say about a delete."""
+
+    grace_seconds: int | None = None
+    preconditions: Json = field(default_factory=dict)
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What became of it: the object as it is now, and whether it is gone."""
+
+    stored: Stored
+    is_gone: bool
+
+
+def delete(
+    cluster: Cluster, *, kind: Kind, namespace: str, name: str, options: DeleteOptions
+) -> Deletion:
+    stored = cluster.store.get(kind, namespace, name)
+    if stored is None:
+        raise errors.not_found(kind, name)
+    _check_preconditions(stored, options.preconditions)
+    if kind is kinds.NAMESPACES:
+        return _delete_namespace(cluster, stored, options)
+    grace = _grace_for(stored, options.grace_seconds)
+    if options.dry_run:
+        return Deletion(stored, is_gone=not grace)
+    return _mark(cluster.store, stored, grace=grace, at=cluster.now())
+
+
+def _mark(store: Store, stored: Stored, *, grace: int, at: datetime) -> Deletion:
+    if not grace and not metadata(stored.object).get("finalizers"):
+        return Deletion(store.remove(stored.kind, stored.key), is_gone=True)
+    marked = _marked(stored.object, grace=grace, at=at)
+    if marked is stored.object:
+        return Deletion(stored, is_gone=False)
+    return Deletion(store.put(stored.kind, marked), is_gone=False)
+
+
+def _marked(obj: Json, *, grace: int, at: datetime) -> Json:
+    """The object with its deadline; a deadline once set can only come nearer."""
+    meta = metadata(obj)
+    if not is_deleting(obj):
+        deadline = in_seconds(later(at, seconds=grace))
+        generation = meta["generation"] + 1 if "generation" in meta else None
+        return with_metadata(
+            obj,
+            deletionTimestamp=deadline,
+            deletionGracePeriodSeconds=grace,
+            **({"generation": generation} if generation else {}),
+        )
+    before = int(meta.get("deletionGracePeriodSeconds") or 0)
+    if grace >= before:
+        return obj
+    deadline = in_seconds(later(parse(meta["deletionTimestamp"]), seconds=grace - before))
+    return with_metadata(obj, deletionTimestamp=deadline, deletionGracePeriodSeconds=grace)
+
+
+def _grace_for(stored: Stored, asked: int | None) -> int:
+    """Only a pod that a kubelet still has to stop is given time."""
+    if stored.kind is not kinds.PODS:
+        return 0
+    pod_spec = spec(stored.object)
+    grace = pod_spec.get("terminationGracePeriodSeconds", 30) if asked is None else asked
+    if not pod_spec.get("nodeName") or status(stored.object).get("phase") in _FINISHED:
+        return 0
+    return max(0, int(grace))
+
+
+def _check_preconditions(stored: Stored, preconditions: Json) -> None:
+    wanted = preconditions.get("uid")
+    if wanted is not None and wanted != uid_of(stored.object):
+        raise _failed(stored, "UID", wanted, uid_of(stored.object))
+    wanted = preconditions.get("resourceVersion")
+    if wanted is not None and wanted != str(stored.rv):
+        raise _failed(stored, "ResourceVersion", wanted, str(stored.rv))
+
+
+def _failed(stored: Stored, what: str, wanted: object, found: str) -> errors.StatusError:
+    why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+    return errors.conflict(stored.kind, stored.key[1], why)
+
+
+def _delete_namespace(cluster: Cluster, stored: Stored, options: DeleteOptions) -> Deletion:
+    obj = stored.object
+    if is_deleting(obj):
+        if spec(obj).get("finalizers") or metadata(obj).get("finalizers"):
+            return Deletion(stored, is_gone=False)
+        return Deletion(cluster.store.remove(stored.kind, stored.key), is_gone=True)
+    if options.dry_run:
+        return Deletion(stored, is_gone=False)
+    marked = with_metadata(obj, deletionTimestamp=in_seconds(cluster.now()))
+    marked = with_status(marked, phase="Terminating")
+    return Deletion(cluster.store.put(stored.kind, marked), is_gone=False)
+
+
+def finish_if_released(store: Store, stored: Stored, now: Json) -> Stored | None:
+    """Remove an object whose last finalizer a write takes off; None while something holds it."""
+    meta = metadata(now)
+    if not is_deleting(now) or meta.get("finalizers"):
+        return None
+    if stored.kind is kinds.NAMESPACES:
+        holds = bool(spec(now).get("finalizers"))
+    else:
+        holds = bool(meta.get("deletionGracePeriodSeconds"))
+    return None if holds else store.remove(stored.kind, stored.key, now)

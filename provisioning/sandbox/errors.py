@@ -1,0 +1,140 @@
+"""Refusals as the API server words them.
+
+Every function answers a `StatusError`; the HTTP layer prints its body.  Clients
+classify by `reason`, `details` and message, so those follow the real server.
+"""
+
+from provisioning.sandbox.kinds import Kind
+from provisioning.sandbox.objects import Json
+
+
+class StatusError(Exception):
+    """A request ends with a failure Status."""
+
+    def __init__(
+        self,
+        *,
+        code: int,
+        reason: str,
+        message: str,
+        details: Json | None = None,
+        metadata: Json | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = details
+        self.metadata = metadata or {}
+        self.headers = headers or {}
+
+    def body(self) -> Json:
+        status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": self.metadata}
+        status |= {"status": "Failure", "message": self.message}
+        if self.reason:
+            status["reason"] = self.reason
+        if self.details is not None:
+            status["details"] = self.details
+        status["code"] = self.code
+        return status
+
+
+def details_of(kind: Kind, name: str) -> Json:
+    details: Json = {"name": name} if name else {}
+    if kind.group:
+        details["group"] = kind.group
+    return {**details, "kind": kind.plural}
+
+
+def not_found(kind: Kind, name: str) -> StatusError:
+    return StatusError(
+        code=404,
+        reason="NotFound",
+        message=f'{kind.qualified} "{name}" not found',
+        details=details_of(kind, name),
+    )
+
+
+def already_exists(kind: Kind, name: str) -> StatusError:
+    return StatusError(
+        code=409,
+        reason="AlreadyExists",
+        message=f'{kind.qualified} "{name}" already exists',
+        details=details_of(kind, name),
+    )
+
+
+def conflict(kind: Kind, name: str, why: str) -> StatusError:
+    return StatusError(
+        code=409,
+        reason="Conflict",
+        message=f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}',
+        details=details_of(kind, name),
+    )
+
+
+def stale_version(kind: Kind, name: str) -> StatusError:
+    return conflict(
+        kind,
+        name,
+        "the object has been modified; please apply your changes to the latest version"
+        " and try again",
+    )
+
+
+def forbidden(
+    kind: Kind, name: str, why: str, *, causes: list[Json] | None = None
+) -> StatusError:
+    details = details_of(kind, name)
+    if causes:
+        details["causes"] = causes
+    subject = f'{kind.qualified} "{name}"' if name else kind.qualified
+    return StatusError(
+        code=403, reason="Forbidden", message=f"{subject} is forbidden: {why}", details=details
+    )
+
+
+def bad_request(message: str) -> StatusError:
+    return StatusError(code=400, reason="BadRequest", message=message)
+
+
+def expired(message: str, *, metadata: Json | None = None) -> StatusError:
+    return StatusError(code=410, reason="Expired", message=message, metadata=metadata)
+
+
+def gone(message: str) -> StatusError:
+    return StatusError(code=410, reason="Gone", message=message)
+
+
+def unauthorized() -> StatusError:
+    return StatusError(code=401, reason="Unauthorized", message="Unauthorized")
+
+
+def unknown_resource() -> StatusError:
+    return StatusError(
+        code=404,
+        reason="NotFound",
+        message="the server could not find the requested resource",
+        details={},
+    )
+
+
+def method_not_allowed() -> StatusError:
+    return StatusError(
+        code=405,
+        reason="MethodNotAllowed",
+        message="the server does not allow this method on the requested resource",
+        details={},
+    )
+
+
+def unsupported_media_type(offered: str, supported: tuple[str, ...]) -> StatusError:
+    return StatusError(
+        code=415,
+        reason="UnsupportedMediaType",
+        message=(
+            "the body of the request was in an unknown format - accepted media types"
+            f" include: {', '.join(supported)}"
+        ),
+    )

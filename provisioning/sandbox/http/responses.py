@@ -1,0 +1,52 @@
+"""Answers on their way out: JSON at once, or lines as they come."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from provisioning.sandbox.errors import StatusError
+from provisioning.sandbox.http.requests import Send
+from provisioning.sandbox.objects import dump
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+
+
+@dataclass
+class Response:
+    """A whole answer."""
+
+    body: bytes
+    code: int = 200
+    content_type: bytes = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def send(self, send: Send) -> None:
+        headers = [(b"content-type", self.content_type), (b"content-length", b"%d" % len(self.body))]
+        headers += [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        await send({"type": "http.response.start", "status": self.code, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+@dataclass
+class Stream:
+    """An answer that goes on: each chunk is sent as soon as it is there."""
+
+    chunks: AsyncIterator[bytes]
+    content_type: bytes = JSON
+
+    async def send(self, send: Send) -> None:
+        headers = [(b"content-type", self.content_type), (b"cache-control", b"no-cache, private")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        # Headers leave with the first body message; a watch must not wait for its first event.
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        async for chunk in self.chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def json_response(value: object, code: int = 200) -> Response:
+    return Response(dump(value) + b"\n", code)
+
+
+def failure(error: StatusError) -> Response:
+    return Response(dump(error.body()) + b"\n", error.code, headers=error.headers)

@@ -1,0 +1,207 @@
+"""The verbs of the API: a request and its target in, an answer out.
+
+Each handler reads parameters, makes one call into the cluster, and prints.
+"""
+
+from provisioning.sandbox import creating, deleting, errors, reading, selectors, updating
+from provisioning.sandbox.cluster import Cluster
+from provisioning.sandbox.creating import WriteOptions
+from provisioning.sandbox.deleting import DeleteOptions
+from provisioning.sandbox.http.requests import Request, Target
+from provisioning.sandbox.http.responses import Response, Stream
+from provisioning.sandbox.objects import Json, dump, is_deleting, name_of, namespace_of, uid_of
+from provisioning.sandbox.patching import reading as patch_reading
+from provisioning.sandbox.reading import Page
+from provisioning.sandbox.selectors import Selection
+from provisioning.sandbox.store import Stored
+from provisioning.sandbox.watching import Watch, WatchOptions
+
+
+def verb_of(request: Request, target: Target) -> str:
+    """The verb as authorisers and faults know it."""
+    match request.method:
+        case "GET" | "HEAD" if target.name:
+            return "get"
+        case "GET" | "HEAD":
+            return "watch" if request.query.flag("watch") else "list"
+        case "POST":
+            return "create"
+        case "PUT":
+            return "update"
+        case "PATCH":
+            return "patch"
+        case "DELETE":
+            return "delete" if target.name else "deletecollection"
+    return request.method.lower()
+
+
+def get(cluster: Cluster, request: Request, target: Target) -> Response:
+    stored = reading.get(
+        cluster.store, kind=target.kind, namespace=target.namespace, name=target.name
+    )
+    return answer(stored)
+
+
+def list_(cluster: Cluster, request: Request, target: Target) -> Response:
+    page = Page(
+        limit=request.query.number("limit") or 0,
+        continue_token=request.query.text("continue"),
+        resource_version=request.query.text("resourceVersion"),
+    )
+    body = reading.list_page(
+        cluster.store,
+        cluster.history,
+        kind=target.kind,
+        selection=selection_of(request, target),
+        page=page,
+    )
+    return Response(body)
+
+
+def watch(cluster: Cluster, request: Request, target: Target) -> tuple[Watch, Stream]:
+    timeout = request.query.number("timeoutSeconds")
+    options = WatchOptions(
+        resource_version=request.query.text("resourceVersion"),
+        timeout_seconds=float(timeout) if timeout else 1800.0,
+        bookmarks=request.query.flag("allowWatchBookmarks"),
+        send_initial_events=request.query.flag("sendInitialEvents"),
+    )
+    opened = cluster.watches.open(
+        kind=target.kind, selection=selection_of(request, target), options=options
+    )
+    return opened, Stream(cluster.watches.stream(opened))
+
+
+def create(cluster: Cluster, request: Request, target: Target) -> Response:
+    body = document_of(request, target)
+    stored = creating.create(
+        cluster,
+        kind=target.kind,
+        namespace=target.namespace,
+        body=body,
+        options=options_of(request, target),
+    )
+    return answer(stored, code=201)
+
+
+def update(cluster: Cluster, request: Request, target: Target) -> Response:
+    stored = updating.replace(
+        cluster,
+        kind=target.kind,
+        namespace=target.namespace,
+        name=target.name,
+        body=document_of(request, target),
+        options=options_of(request, target),
+    )
+    return answer(stored)
+
+
+def patch(cluster: Cluster, request: Request, target: Target) -> Response:
+    if request.content_type not in patch_reading.SUPPORTED:
+        raise errors.unsupported_media_type(request.content_type, patch_reading.SUPPORTED)
+    stored = updating.patch(
+        cluster,
+        kind=target.kind,
+        namespace=target.namespace,
+        name=target.name,
+        content_type=request.content_type,
+        body=request.json(),
+        options=options_of(request, target),
+    )
+    return answer(stored)
+
+
+def delete(cluster: Cluster, request: Request, target: Target) -> Response:
+    deletion = deleting.delete(
+        cluster,
+        kind=target.kind,
+        namespace=target.namespace,
+        name=target.name,
+        options=delete_options_of(request),
+    )
+    if target.kind.returns_deleted or is_deleting(deletion.stored.object):
+        return answer(deletion.stored)
+    return Response(dump(_success(deletion.stored)) + b"\n")
+
+
+def delete_collection(cluster: Cluster, request: Request, target: Target) -> Response:
+    """Delete all that is selected; answer with the list of what was there."""
+    selection = selection_of(request, target)
+    options = delete_options_of(request)
+    chosen = [
+        stored
+        for stored in cluster.store.all(target.kind, target.namespace)
+        if selection.holds(stored.object)
+    ]
+    for stored in chosen:
+        namespace, name = stored.key
+        deleting.delete(
+            cluster, kind=target.kind, namespace=namespace, name=name, options=options
+        )
+    meta = {"resourceVersion": str(cluster.store.rv)}
+    return Response(reading.list_body(target.kind, meta, chosen))
+
+
+def answer(stored: Stored, code: int = 200) -> Response:
+    return Response(stored.document + b"\n", code)
+
+
+def _success(stored: Stored) -> Json:
+    kind = stored.kind
+    details: Json = {"name": stored.key[1], **({"group": kind.group} if kind.group else {})}
+    details |= {"kind": kind.plural, "uid": uid_of(stored.object)}
+    status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
+    return {**status, "status": "Success", "details": details}
+
+
+def selection_of(request: Request, target: Target) -> Selection:
+    return selectors.select(
+        target.kind,
+        namespace=target.namespace,
+        labels=request.query.text("labelSelector"),
+        fields=request.query.text("fieldSelector"),
+    )
+
+
+def options_of(request: Request, target: Target) -> WriteOptions:
+    agent = request.headers.get("user-agent", "unknown").partition("/")[0]
+    return WriteOptions(
+        dry_run=request.query.is_dry_run,
+        manager=request.query.text("fieldManager") or agent,
+        subresource=target.subresource,
+    )
+
+
+def delete_options_of(request: Request) -> DeleteOptions:
+    body = request.document() if request.body.strip() else {}
+    grace = request.query.number("gracePeriodSeconds")
+    if body.get("gracePeriodSeconds") is not None:
+        grace = int(body["gracePeriodSeconds"])
+    return DeleteOptions(
+        grace_seconds=grace,
+        preconditions=body.get("preconditions") or {},
+        dry_run=request.query.is_dry_run or body.get("dryRun") == ["All"],
+    )
+
+
+def document_of(request: Request, target: Target) -> Json:
+    """The object of a write; refuses one that is of another kind, name or namespace."""
+    body = request.document()
+    kind = target.kind
+    given = (body.get("apiVersion") or kind.api_version, body.get("kind") or kind.name)
+    if given != (kind.api_version, kind.name):
+        raise errors.bad_request(
+            f"the object provided is unrecognized (must be of type {kind.name}): got"
+            f" {given[0]}, Kind={given[1]}"
+        )
+    if not isinstance(body.get("metadata") or {}, dict):
+        raise errors.bad_request("json: cannot unmarshal metadata into Go struct field")
+    namespace = namespace_of(body)
+    if kind.namespaced and namespace and namespace != target.namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    if not kind.namespaced and namespace:
+        raise errors.bad_request("namespace may not be set on a cluster-scoped object")
+    name_of(body)
+    return body

@@ -1,0 +1,98 @@
+"""The kinds of object a sandbox cluster serves, and how each is named in a URL.
+
+One table turns a path of the API into a `Kind`; discovery prints the same table,
+and the store keeps one collection per row.
+"""
+
+from dataclasses import dataclass
+
+READ_VERBS = ("get", "list", "watch")
+WRITE_VERBS = ("create", "delete", "deletecollection", "patch", "update")
+ALL_VERBS = tuple(sorted(READ_VERBS + WRITE_VERBS))
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """One kind: its group, its plural in URLs, its name in objects."""
+
+    group: str
+    version: str
+    plural: str
+    name: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    # Kinds the API server itself hands back after a delete; the others answer with a Status.
+    returns_deleted: bool = False
+    is_served: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """The plural as error messages print it: `leases.coordination.k8s.io`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def singular(self) -> str:
+        return self.name.lower()
+
+    def __repr__(self) -> str:
+        return f"<Kind {self.qualified}>"
+
+
+NAMESPACES = Kind(
+    "", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",),
+    subresources=("status", "finalize"),
+    verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
+    returns_deleted=True,
+)  # fmt: skip
+NODES = Kind(
+    "", "v1", "nodes", "Node", namespaced=False, short_names=("no",), subresources=("status",)
+)
+PODS = Kind(
+    "", "v1", "pods", "Pod", short_names=("po",),
+    subresources=("status", "log", "eviction", "binding"), returns_deleted=True,
+)  # fmt: skip
+EVENTS = Kind("", "v1", "events", "Event", short_names=("ev",))
+RESOURCE_QUOTAS = Kind(
+    "", "v1", "resourcequotas", "ResourceQuota", short_names=("quota",),
+    subresources=("status",), returns_deleted=True,
+)  # fmt: skip
+LIMIT_RANGES = Kind("", "v1", "limitranges", "LimitRange", short_names=("limits",))
+SERVICE_ACCOUNTS = Kind(
+    "", "v1", "serviceaccounts", "ServiceAccount", short_names=("sa",), returns_deleted=True
+)
+SECRETS = Kind("", "v1", "secrets", "Secret")
+CONFIG_MAPS = Kind("", "v1", "configmaps", "ConfigMap", short_names=("cm",))
+SERVICES = Kind(
+    "", "v1", "services", "Service", short_names=("svc",), subresources=("status",),
+    returns_deleted=True,
+)  # fmt: skip
+NETWORK_POLICIES = Kind(
+    "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", short_names=("netpol",)
+)
+LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
+# Not part of any API: what the simulated hardware remembers across a restart.
+DEVICE_STATES = Kind(
+    "sandbox.internal", "v1", "devicestates", "DeviceState", namespaced=False, is_served=False
+)
+
+KINDS: tuple[Kind, ...] = (
+    NAMESPACES, NODES, PODS, EVENTS, RESOURCE_QUOTAS, LIMIT_RANGES, SERVICE_ACCOUNTS, SECRETS,
+    CONFIG_MAPS, SERVICES, NETWORK_POLICIES, LEASES, DEVICE_STATES,
+)  # fmt: skip
+
+BY_PLURAL: dict[tuple[str, str, str], Kind] = {
+    (kind.group, kind.version, kind.plural): kind for kind in KINDS if kind.is_served
+}
+BY_KEY: dict[str, Kind] = {kind.qualified: kind for kind in KINDS}
+GROUP_VERSIONS: tuple[tuple[str, str], ...] = (
+    ("", "v1"),
+    ("authorization.k8s.io", "v1"),
+    ("coordination.k8s.io", "v1"),
+    ("networking.k8s.io", "v1"),
+)

@@ -1,0 +1,132 @@
+"""The accelerators of one node: which there are, which are well, which pod holds which.
+
+Ids follow the vendor's plugin and repeat on every node, as the real plugins repeat
+theirs; they are the same after every restart.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from provisioning.sandbox.farm import Farm, NodeSpec, Product
+from provisioning.sandbox.objects import Json, spec, status, uid_of
+
+Holder = tuple[str, str]
+
+
+class TooFewDevices(Exception):
+    """The node has not enough healthy free devices, whatever the scheduler thought."""
+
+
+@dataclass
+class Pool:
+    """The devices of one resource on one node."""
+
+    resource: str
+    products: dict[str, Product] = field(default_factory=dict)
+    unhealthy: set[str] = field(default_factory=set)
+    held: dict[str, Holder] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self.products)
+
+    def free(self) -> list[str]:
+        return [one for one in self.products if one not in self.held and one not in self.unhealthy]
+
+
+class NodeDevices:
+    """The device plugins of one node, seen from the kubelet."""
+
+    def __init__(self, *, farm: Farm, node: NodeSpec) -> None:
+        self.pools: dict[str, Pool] = {}
+        for devices in node.devices:
+            product = farm.product(devices.product)
+            pool = self.pools.setdefault(product.resource, Pool(product.resource))
+            for _ in range(devices.cards * product.units_per_card):
+                pool.products[device_id(product, len(pool.products))] = product
+
+    def capacity(self) -> dict[str, str]:
+        return {name: str(len(pool.products)) for name, pool in self.pools.items()}
+
+    def allocatable(self) -> dict[str, str]:
+        return {
+            name: str(len(pool.products) - len(pool.unhealthy)) for name, pool in self.pools.items()
+        }
+
+    def allocate(self, pod: Json) -> None:
+        """Give every container of a pod its devices, or none of them any."""
+        uid = uid_of(pod)
+        try:
+            for container in spec(pod).get("containers") or []:
+                for resource, count in _wanted(container):
+                    self._take(resource, count, (uid, container["name"]))
+        except TooFewDevices:
+            self.release(uid)
+            raise
+
+    def _take(self, resource: str, count: int, holder: Holder) -> None:
+        pool = self.pools.get(resource, Pool(resource))
+        free = pool.free()
+        if len(free) < count:
+            raise TooFewDevices(
+                f"requested number of devices unavailable for {resource}."
+                f" Requested: {count}, Available: {len(free)}"
+            )
+        for one in free[:count]:
+            pool.held[one] = holder
+
+    def release(self, uid: str) -> None:
+        for pool in self.pools.values():
+            pool.held = {one: holder for one, holder in pool.held.items() if holder[0] != uid}
+
+    def held_by(self, uid: str, container: str) -> dict[str, list[str]]:
+        held = {
+            name: [one for one, holder in pool.held.items() if holder == (uid, container)]
+            for name, pool in self.pools.items()
+        }
+        return {name: ids for name, ids in held.items() if ids}
+
+    def resource_status(self, uid: str, container: str) -> list[Json]:
+        """`allocatedResourcesStatus` as the kubelet writes it from 1.36 on."""
+        return [
+            {
+                "name": name,
+                "resources": [
+                    {"resourceID": one, "health": self._health(name, one)} for one in sorted(ids)
+                ],
+            }
+            for name, ids in self.held_by(uid, container).items()
+        ]
+
+    def _health(self, resource: str, one: str) -> str:
+        return "Unhealthy" if one in self.pools[resource].unhealthy else "Healthy"
+
+    def environment(self, uid: str, container: str) -> Mapping[str, str]:
+        """What the plugins put into the container beside the devices."""
+        found: dict[str, str] = {}
+        for resource, ids in self.held_by(uid, container).items():
+            for name, value in self.pools[resource].products[ids[0]].environment.items():
+                found[name] = value.format(ids=",".join(ids), count=len(ids))
+        return found
+
+    def restore(self, pods: Iterable[Json]) -> None:
+        """Take over the allocations that running pods' statuses tell of."""
+        for pod in pods:
+            for container in status(pod).get("containerStatuses") or []:
+                for allocated in container.get("allocatedResourcesStatus") or []:
+                    pool = self.pools.get(allocated["name"])
+                    for one in allocated["resources"] if pool else []:
+                        assert pool is not None
+                        pool.held[one["resourceID"]] = (uid_of(pod), container["name"])
+
+
+def device_id(product: Product, index: int) -> str:
+    digest = hashlib.sha256(f"{product.name}/{index}".encode()).digest()
+    return product.id_pattern.format(index=index, uuid=str(uuid.UUID(bytes=digest[:16])).upper())
+
+
+def _wanted(container: Json) -> list[tuple[str, int]]:
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return [(name, int(value)) for name, value in limits.items() if "/" in name]

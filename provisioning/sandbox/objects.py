@@ -1,0 +1,72 @@
+"""Kubernetes objects as plain dictionaries that are never changed in place.
+
+The store shares its objects with watchers, snapshots and caches, so a change is
+always a new dictionary along the changed path; these functions make them.
+"""
+
+import json
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def dump(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def metadata(obj: Json) -> Json:
+    found: Json = obj.get("metadata") or {}
+    return found
+
+
+def spec(obj: Json) -> Json:
+    found: Json = obj.get("spec") or {}
+    return found
+
+
+def status(obj: Json) -> Json:
+    found: Json = obj.get("status") or {}
+    return found
+
+
+def name_of(obj: Json) -> str:
+    return str(metadata(obj).get("name") or "")
+
+
+def namespace_of(obj: Json) -> str:
+    return str(metadata(obj).get("namespace") or "")
+
+
+def uid_of(obj: Json) -> str:
+    return str(metadata(obj).get("uid") or "")
+
+
+def labels_of(obj: Json) -> dict[str, str]:
+    return metadata(obj).get("labels") or {}
+
+
+def is_deleting(obj: Json) -> bool:
+    return bool(metadata(obj).get("deletionTimestamp"))
+
+
+def with_metadata(obj: Json, **changes: Any) -> Json:
+    """The object with metadata fields set; a value of None takes the field out."""
+    return {**obj, "metadata": _merged(metadata(obj), changes)}
+
+
+def with_spec(obj: Json, **changes: Any) -> Json:
+    return {**obj, "spec": _merged(spec(obj), changes)}
+
+
+def with_status(obj: Json, **changes: Any) -> Json:
+    return {**obj, "status": _merged(status(obj), changes)}
+
+
+def _merged(part: Json, changes: Json) -> Json:
+    merged = {**part, **changes}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def without_type(obj: Json) -> Json:
+    """The object as the store keeps it: kind and version are the collection's."""
+    return {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}

@@ -1,0 +1,47 @@
+"""How much of each resource a pod asks for, and a node offers, as whole numbers.
+
+CPU counts in thousandths, the rest in units; scheduler and quota share it.
+"""
+
+from provisioning.sandbox.objects import Json, spec, status
+from provisioning.sandbox.validation.pods import read_amount
+
+Amounts = dict[str, int]
+
+
+def whole(name: str, value: object) -> int:
+    amount = read_amount(value)
+    if amount is None:
+        return 0
+    scaled = amount * 1000 if name == "cpu" else amount
+    # What is left of a fraction still has to fit somewhere.
+    return -(-scaled.numerator // scaled.denominator)
+
+
+def requested(pod: Json) -> Amounts:
+    """Containers run together, init containers one after another before them."""
+    total = _summed(spec(pod).get("containers") or [], "requests")
+    for container in spec(pod).get("initContainers") or []:
+        for name, value in _summed([container], "requests").items():
+            total[name] = max(total.get(name, 0), value)
+    return {**total, "pods": 1}
+
+
+def limited(pod: Json) -> Amounts:
+    return _summed(spec(pod).get("containers") or [], "limits")
+
+
+def _summed(containers: list[Json], part: str) -> Amounts:
+    total: Amounts = {}
+    for container in containers:
+        for name, value in ((container.get("resources") or {}).get(part) or {}).items():
+            total[name] = total.get(name, 0) + whole(name, value)
+    return total
+
+
+def offered(node: Json) -> Amounts:
+    return {name: whole(name, value) for name, value in (status(node).get("allocatable") or {}).items()}
+
+
+def is_finished(pod: Json) -> bool:
+    return status(pod).get("phase") in ("Succeeded", "Failed")

@@ -1,0 +1,150 @@
+"""The scheduler: pods without a node get one, or a condition that says why not.
+
+Fed by the store, it works through a queue on the cluster's timers; what did not fit
+is tried again when something is freed or a node changes.
+"""
+
+from collections.abc import Iterator
+
+from provisioning.sandbox import events
+from provisioning.sandbox.cluster import Cluster
+from provisioning.sandbox.conditions import with_condition
+from provisioning.sandbox.kinds import NODES, PODS
+from provisioning.sandbox.objects import Json, is_deleting, spec, status, with_spec
+from provisioning.sandbox.scheduling import amounts, fitting
+from provisioning.sandbox.scheduling.amounts import Amounts
+from provisioning.sandbox.scheduling.fitting import Misfit
+from provisioning.sandbox.scheduling.occupancy import NodeLoad, Occupancy
+from provisioning.sandbox.store import Change, Key, Stored
+
+NAME = "default-scheduler"
+
+
+class Scheduler:
+    """Binds the pods of one cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._occupancy = Occupancy(cluster.store)
+        self._waiting: dict[Key, None] = {}
+        self._retry_is_set = False
+        cluster.store.listen(PODS, self._on_pod)
+        cluster.store.listen(NODES, self._on_node)
+        for stored in cluster.store.all(PODS):
+            if _wants_node(stored.object):
+                self._queue(stored.key)
+
+    def _on_pod(self, change: Change) -> None:
+        if change.type == "ADDED" and _wants_node(change.now.object):
+            self._queue(change.now.key)
+        elif _freed(change):
+            self._retry()
+
+    def _on_node(self, change: Change) -> None:
+        before = change.before.object if change.before else {}
+        now = change.now.object
+        if spec(before) != spec(now) or amounts.offered(before) != amounts.offered(now):
+            self._retry()
+
+    def _queue(self, key: Key) -> None:
+        delay = self._cluster.farm.delays.schedule
+        self._cluster.timers.after(delay, lambda: self._schedule(key))
+
+    def _retry(self) -> None:
+        """Look at everything that waits once more, soon, and once for many changes."""
+        if self._waiting and not self._retry_is_set:
+            self._retry_is_set = True
+            self._cluster.timers.after(
+                self._cluster.farm.delays.retry_unschedulable, self._retry_waiting
+            )
+
+    def _retry_waiting(self) -> None:
+        self._retry_is_set = False
+        hopeless: set[str] = set()
+        for key in list(self._waiting):
+            stored = self._cluster.store.get(PODS, *key)
+            # Pods that ask for the same cannot fit where one of them just did not.
+            signature = _signature(stored.object) if stored else ""
+            if signature not in hopeless and not self._schedule(key):
+                hopeless.add(signature)
+
+    def _schedule(self, key: Key) -> bool:
+        """Bind one pod; answers False when no node takes it."""
+        stored = self._cluster.store.get(PODS, *key)
+        if stored is None or not _wants_node(stored.object):
+            self._waiting.pop(key, None)
+            return True
+        wanted = amounts.requested(stored.object)
+        fits, misfits = self._sorted_out(stored.object, wanted)
+        if not fits:
+            self._waiting[key] = None
+            self._refuse(stored, misfits)
+            return False
+        self._waiting.pop(key, None)
+        self._bind(stored, max(fits, key=_emptiness))
+        return True
+
+    def _sorted_out(self, pod: Json, wanted: Amounts) -> tuple[list[NodeLoad], list[Misfit]]:
+        fits: list[NodeLoad] = []
+        misfits: list[Misfit] = []
+        for load in self._occupancy.nodes():
+            found = fitting.misfit(pod, wanted, load)
+            if found:
+                misfits.append(found)
+            else:
+                fits.append(load)
+        return fits, misfits
+
+    def _bind(self, stored: Stored, load: NodeLoad) -> None:
+        cluster = self._cluster
+        condition = {"type": "PodScheduled", "status": "True"}
+        bound = with_spec(stored.object, nodeName=load.name)
+        bound = with_condition(bound, condition, at=cluster.now())
+        now = cluster.store.put(PODS, bound)
+        namespace, name = stored.key
+        message = f"Successfully assigned {namespace}/{name} to {load.name}"
+        events.record(cluster, about=now, reason="Scheduled", message=message, source=NAME)
+
+    def _refuse(self, stored: Stored, misfits: list[Misfit]) -> None:
+        message = fitting.sentence(misfits)
+        condition = {
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+        }  # fmt: skip
+        now = with_condition(stored.object, condition, at=self._cluster.now())
+        if now is stored.object:
+            return
+        put = self._cluster.store.put(PODS, now)
+        events.record(
+            self._cluster, about=put, reason="FailedScheduling", message=message,
+            source=NAME, type_="Warning",
+        )  # fmt: skip
+
+
+def _wants_node(pod: Json) -> bool:
+    return not (
+        spec(pod).get("nodeName")
+        or is_deleting(pod)
+        or spec(pod).get("schedulingGates")
+        or spec(pod).get("schedulerName") != NAME
+        or amounts.is_finished(pod)
+    )
+
+
+def _freed(change: Change) -> bool:
+    if change.type == "DELETED":
+        return True
+    before = status(change.before.object).get("phase") if change.before else None
+    return amounts.is_finished(change.now.object) and before not in ("Succeeded", "Failed")
+
+
+def _signature(pod: Json) -> str:
+    parts: Iterator[object] = (
+        spec(pod).get(field) for field in ("nodeSelector", "affinity", "tolerations")
+    )
+    return repr((sorted(amounts.requested(pod).items()), *parts))
+
+
+def _emptiness(load: NodeLoad) -> tuple[float, str]:
+    """Least loaded first, as the default scheduler spreads; names decide between equals."""
+    shares = [load.free(name) / max(1, load.offered.get(name, 0)) for name in ("cpu", "memory", "pods")]
+    return sum(shares), load.name

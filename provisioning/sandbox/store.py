@@ -1,0 +1,163 @@
+"""The objects of one cluster under a single growing resourceVersion.
+
+A write makes a new `Stored`, tells the journal, then the listeners; what they
+conclude they do later, through a timer, so that changes are told in order.
+Bytes are made once per version and shared by every reader and watcher.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from provisioning.sandbox.kinds import KINDS, Kind
+from provisioning.sandbox.objects import Json, dump, name_of, namespace_of, with_metadata
+
+Key = tuple[str, str]
+
+
+@dataclass(slots=True, eq=False)
+class Stored:
+    """One version of one object."""
+
+    kind: Kind
+    key: Key
+    rv: int
+    object: Json
+    _item: bytes | None = field(default=None, repr=False)
+
+    @property
+    def item(self) -> bytes:
+        """The object as it stands in a list: without kind and version."""
+        if self._item is None:
+            self._item = dump(self.object)
+        return self._item
+
+    @property
+    def document(self) -> bytes:
+        """The object as it is answered alone."""
+        return typed(self.kind, self.item)
+
+
+def typed(kind: Kind, item: bytes) -> bytes:
+    head = f'{{"kind":"{kind.name}","apiVersion":"{kind.api_version}",'.encode()
+    return head + item[1:]
+
+
+@dataclass(slots=True, eq=False)
+class Change:
+    """One write: what was there before, what is there now."""
+
+    type: str
+    rv: int
+    now: Stored
+    before: Stored | None
+    _lines: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def line(self, type_: str) -> bytes:
+        """The change as one line of a watch, in the words a given watcher needs."""
+        if type_ not in self._lines:
+            self._lines[type_] = watch_line(type_, self._told_as(type_).document)
+        return self._lines[type_]
+
+    def _told_as(self, type_: str) -> Stored:
+        # An object that leaves a selection is told as it was, at the version of the change.
+        if type_ != "DELETED" or self.type == "DELETED" or self.before is None:
+            return self.now
+        was = with_metadata(self.before.object, resourceVersion=str(self.rv))
+        return Stored(self.now.kind, self.now.key, self.rv, was)
+
+
+def watch_line(type_: str, document: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (type_.encode(), document)
+
+
+class Journal(Protocol):
+    """Where a store writes what must outlive the process."""
+
+    def put(self, stored: Stored) -> None: ...
+
+    def remove(self, stored: Stored) -> None: ...
+
+
+class NoJournal:
+    """For a cluster that may forget."""
+
+    def put(self, stored: Stored) -> None: ...
+
+    def remove(self, stored: Stored) -> None: ...
+
+
+Listener = Callable[[Change], None]
+
+
+class Store:
+    """All objects of a cluster, by kind and key."""
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.rv = 1
+        self._journal: Journal = journal or NoJournal()
+        self._objects: dict[Kind, dict[Key, Stored]] = {kind: {} for kind in KINDS}
+        self._sorted: dict[Kind, list[Key] | None] = {kind: None for kind in KINDS}
+        self._listeners: dict[Kind, list[Listener]] = {kind: [] for kind in KINDS}
+
+    def listen(self, kind: Kind, listener: Listener) -> None:
+        self._listeners[kind].append(listener)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Stored | None:
+        return self._objects[kind].get((namespace, name))
+
+    def all(self, kind: Kind, namespace: str = "") -> list[Stored]:
+        """Every object of a kind in key order; of one namespace, when named."""
+        objects = self._objects[kind]
+        keys = self._sorted[kind]
+        if keys is None:
+            keys = self._sorted[kind] = sorted(objects)
+        if namespace:
+            return [objects[key] for key in keys if key[0] == namespace]
+        return [objects[key] for key in keys]
+
+    def everything(self) -> list[Stored]:
+        return [stored for objects in self._objects.values() for stored in objects.values()]
+
+    def count(self, kind: Kind) -> int:
+        return len(self._objects[kind])
+
+    def put(self, kind: Kind, obj: Json) -> Stored:
+        key = (namespace_of(obj), name_of(obj))
+        before = self._objects[kind].get(key)
+        stored = self._version(kind, key, obj)
+        self._objects[kind][key] = stored
+        if before is None:
+            self._sorted[kind] = None
+        self._journal.put(stored)
+        self._tell(Change("MODIFIED" if before else "ADDED", stored.rv, stored, before))
+        return stored
+
+    def remove(self, kind: Kind, key: Key, last: Json | None = None) -> Stored:
+        """Take an object out; `last` is how it looked in its final moment."""
+        before = self._objects[kind].pop(key)
+        self._sorted[kind] = None
+        stored = self._version(kind, key, last if last is not None else before.object)
+        self._journal.remove(stored)
+        self._tell(Change("DELETED", stored.rv, stored, before))
+        return stored
+
+    def restore(self, entries: Iterable[Stored], *, rv: int) -> None:
+        """Take over what a journal remembers, without telling anybody."""
+        for stored in entries:
+            self._objects[stored.kind][stored.key] = stored
+            self._sorted[stored.kind] = None
+        self.rv = max(self.rv, rv)
+
+    def _version(self, kind: Kind, key: Key, obj: Json) -> Stored:
+        self.rv += 1
+        return Stored(kind, key, self.rv, with_metadata(obj, resourceVersion=str(self.rv)))
+
+    def _tell(self, change: Change) -> None:
+        for listener in self._listeners[change.now.kind]:
+            listener(change)
+
+
+def new_uid() -> str:
+    return str(uuid.uuid4())

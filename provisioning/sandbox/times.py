@@ -1,0 +1,41 @@
+"""Instants as Kubernetes writes them, and the clock a simulated cluster lives by."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What time it is: an instant to print, and a count that never goes back."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+
+class WallClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def in_seconds(at: datetime) -> str:
+    """`metav1.Time`: whole seconds, cut off and not rounded."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def in_micros(at: datetime) -> str:
+    """`metav1.MicroTime`, which leases use."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def later(at: datetime, *, seconds: float) -> datetime:
+    return at + timedelta(seconds=seconds)

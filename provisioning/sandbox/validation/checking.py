@@ -1,0 +1,33 @@
+"""The one door to validation: every kind's checks, for a new object or a changed one."""
+
+from collections.abc import Callable, Iterator
+
+from provisioning.sandbox import kinds
+from provisioning.sandbox.kinds import Kind
+from provisioning.sandbox.objects import Json, name_of
+from provisioning.sandbox.validation import causes, metadata, pods
+from provisioning.sandbox.validation.causes import Cause
+
+_CHECKS: dict[Kind, Callable[[Json], Iterator[Cause]]] = {kinds.PODS: pods.check}
+_CHANGE_CHECKS: dict[Kind, Callable[[Json, Json], Iterator[Cause]]] = {
+    kinds.PODS: pods.check_change
+}
+
+
+def refuse_bad(kind: Kind, obj: Json) -> None:
+    found = list(metadata.check(kind, obj))
+    if kind in _CHECKS:
+        found += _CHECKS[kind](obj)
+    _refuse(kind, obj, found)
+
+
+def refuse_bad_change(kind: Kind, before: Json, now: Json) -> None:
+    found = [*metadata.check_change(before, now), *metadata.check(kind, now)]
+    if kind in _CHANGE_CHECKS:
+        found += _CHANGE_CHECKS[kind](before, now)
+    _refuse(kind, now, found)
+
+
+def _refuse(kind: Kind, obj: Json, found: list[Cause]) -> None:
+    if found:
+        raise causes.refusal(kind, name_of(obj), found)
