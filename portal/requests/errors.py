@@ -39,6 +39,12 @@ class MoreThanAsked(PortalError):
     code = "more_than_asked"
 
 
+class LeaseTooLong(PortalError):
+    """So long a lease needs a decision: submit a new instance request."""
+
+    code = "lease_too_long"
+
+
 class ConflictOfInterest(PortalError):
     """Nobody decides a request of a tenant they belong to."""
 

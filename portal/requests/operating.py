@@ -1,4 +1,4 @@
-"""What tenants do with instances they have: stop, start again, terminate.
+"""What tenants do with instances they have: stop, start again, extend, terminate.
 
 Who may is settled by the caller, with `portal.requests.scoping`.  Starting takes quota
 again; stopping gives it back only once the instance has really ended, which is
@@ -10,6 +10,8 @@ from datetime import datetime
 from django.db import transaction
 
 from portal.quotas import reserving
+from portal.requests import limits
+from portal.requests.errors import LeaseTooLong
 from portal.tenants.models import Project, User
 from provisioning import stopping
 from provisioning.models import Instance
@@ -34,6 +36,14 @@ def start_instance(*, instance: Instance, by: User, at: datetime) -> Instance:
         by=by.email,
     )
     return stopping.start_instance(instance=instance, at=at)
+
+
+def extend_lease(*, instance: Instance, ends_at: datetime, at: datetime) -> Instance:
+    """Move the end of its lease, no further off than a new request may ask without a person."""
+    longest = limits.limits_in_force().lease_over
+    if longest is not None and ends_at - at > longest:
+        raise LeaseTooLong
+    return stopping.extend_lease(instance=instance, ends_at=ends_at, at=at)
 
 
 def terminate_instance(*, instance: Instance, at: datetime) -> Instance:

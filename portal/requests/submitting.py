@@ -4,15 +4,15 @@ A quota request waits for an approver.  An instance request inside the quota lau
 once, unless a policy holds it for a person; both wait for `portal.requests.approving`.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 
 from portal.quotas import queries
 from portal.quotas.errors import DevicesOutOfRange, QuotaExceeded
 from portal.requests import fulfilling, policies
 from portal.requests.errors import CountOutOfRange, JustificationMissing, NameRefused
+from portal.requests.limits import limits_in_force
 from portal.requests.models import InstanceRequest, QuotaRequest, State
 from portal.requests.wishes import InstanceWish
 from portal.tenants.models import Project, User
@@ -70,16 +70,6 @@ def submit_instance_request(
     instance_request.save(force_insert=True)
     fulfilling.launch_requested(instance_request=instance_request, at=at)
     return instance_request
-
-
-def limits_in_force() -> policies.Limits:
-    """What this installation launches without a person."""
-    days: int | None = getattr(settings, "REQUEST_HOLD_LEASE_DAYS_OVER", None)
-    return policies.Limits(
-        devices_over=getattr(settings, "REQUEST_HOLD_DEVICES_OVER", None),
-        lease_over=None if days is None else timedelta(days=days),
-        hold_without_end=getattr(settings, "REQUEST_HOLD_WITHOUT_END", False),
-    )
 
 
 def _checked(wish: InstanceWish, *, at: datetime) -> InstanceRequest:
