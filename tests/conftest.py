@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.test import TransactionTestCase
+from django.test import TestCase, TransactionTestCase
 
 pytest_plugins = ["tests.cast"]
+
+# Transactional tests are cleaned up over the owner's connection; the others only roll back.
+TransactionTestCase.databases = frozenset({"default", "owner"})
+TestCase.databases = frozenset({"default"})
 
 
 @pytest.fixture(scope="session")

@@ -19,12 +19,12 @@ from portal.tenants.models import Project, Tenant, User
 def open_tenant(*, name: str, owner: User, at: datetime, slug: str = "") -> Tenant:
     """Open a tenant; without a short name it gets a free one made from its name."""
     name = _named(name)
-    chosen = _chosen(slug) or _free_slug(name)
-    try:
-        with transaction.atomic():
-            tenant = Tenant.objects.create(name=name, slug=chosen, created_at=at)
-    except IntegrityError:
-        raise SlugTaken from None
+    wanted = _chosen(slug) or slugs.slug_from(name, fallback="tenant")
+    tenant = _unless_taken(name, wanted, at)
+    if tenant is None and not slug:
+        tenant = _unless_taken(name, slugs.with_tail(wanted), at)
+    if tenant is None:
+        raise SlugTaken
     tenant.memberships.create(user=owner, role=Role.OWNER, created_at=at)
     open_project(tenant=tenant, name=_("First project"), slug="first", at=at)
     open_account(tenant_id=tenant.pk, name=name, email=owner.email, at=at)
@@ -56,6 +56,9 @@ def _chosen(slug: str) -> str:
     return slug
 
 
-def _free_slug(name: str) -> str:
-    slug = slugs.slug_from(name, fallback="tenant")
-    return slugs.with_tail(slug) if Tenant.objects.filter(slug=slug).exists() else slug
+def _unless_taken(name: str, slug: str, at: datetime) -> Tenant | None:
+    try:
+        with transaction.atomic():
+            return Tenant.objects.create(name=name, slug=slug, created_at=at)
+    except IntegrityError:
+        return None
