@@ -11,10 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from billing import accounts, pricing
-from billing.models import PriceBook, Rate, Sku
 from django.db import transaction
 
+from billing import accounts, pricing
+from billing.models import Rate, Sku
 from portal.tenants.access import Role, StaffRole
 from portal.tenants.joining import add_member
 from portal.tenants.models import Membership, Tenant, User
@@ -35,14 +35,33 @@ class Character:
 
 
 CAST = (
-    Character("tenant", "Alice Yoon", "alice@bada-vision.example", tenant="Bada Vision", role=Role.OWNER),
-    Character("approver", "Bob Seo", "bob@farm.example", staff=(StaffRole.APPROVER, StaffRole.OPERATOR)),
+    Character(
+        "tenant",
+        "Alice Yoon",
+        "alice@bada-vision.example",
+        tenant="Bada Vision",
+        role=Role.OWNER,
+    ),
+    Character(
+        "approver", "Bob Seo", "bob@farm.example", staff=(StaffRole.APPROVER, StaffRole.OPERATOR)
+    ),
+    Character("second approver", "Erin Jang", "erin@farm.example", staff=(StaffRole.APPROVER,)),
     Character("finance", "Dana Ko", "dana@farm.example", staff=(StaffRole.FINANCE,)),
-    Character("neighbour", "Charlie Min", "charlie@sori-lab.example", tenant="Sori Lab", role=Role.OWNER),
-)  # fmt: skip
+    Character(
+        "neighbour",
+        "Charlie Min",
+        "charlie@sori-lab.example",
+        tenant="Sori Lab",
+        role=Role.OWNER,
+    ),
+)
 
 # Won per device-hour.  Invented: no vendor and no cloud of the programme publishes such a price.
-HOURLY_RATES = {"furiosa": Decimal("2340"), "rebellions": Decimal("1980"), "sapeon": Decimal("1560")}
+HOURLY_RATES = {
+    "furiosa": Decimal("2340"),
+    "rebellions": Decimal("1980"),
+    "sapeon": Decimal("1560"),
+}
 OTHER_HOURLY_RATE = Decimal("1800")
 
 SELLER = {
@@ -81,7 +100,7 @@ def _logins(home: Path) -> dict[str, dict[str, str]]:
 
 
 def _price_everything(*, at: datetime) -> None:
-    book, _ = PriceBook.objects.get_or_create(name="Standard", defaults={"is_default": True})
+    book = pricing.default_book()
     codes = InstanceType.objects.values_list("sku_code", flat=True).distinct()
     for sku in Sku.objects.filter(code__in=codes):
         if not Rate.objects.filter(book=book, sku=sku).exists():

@@ -242,6 +242,16 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
+# --- devices --------------------------------------------------------------
+# Families whose vendor published no device plugin are known by the name this farm gives them.
+FARM_RESOURCE_NAMES = env.json(
+    "FARM_RESOURCE_NAMES",
+    default={
+        "sapeon-x330-prime": ["npu-farm.local/sapeon-x330-prime"],
+        "sapeon-x330-compact": ["npu-farm.local/sapeon-x330-compact"],
+    },
+)
+
 # --- watching -------------------------------------------------------------
 RELIST_INTERVAL = env.float("RELIST_INTERVAL", default=300.0)
 WITNESS_INTERVAL = env.float("WITNESS_INTERVAL", default=30.0)
