@@ -5,6 +5,7 @@ never moves, an exact end never changes, nothing is deleted, a watermark never f
 """
 
 from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
@@ -14,6 +15,9 @@ from django.db.models.functions import Coalesce, Greatest, Now
 from billing.facts import EndQuality
 from billing.models.accounts import Account
 from billing.models.ranges import half_open
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 
 class Sku(models.Model):
@@ -46,13 +50,20 @@ class Witness(models.Model):
         return self.ref
 
 
+class Watermark(TypedDict):
+    """What `with_watermark` adds."""
+
+    watermark: datetime
+
+
 class UsageIntervalQuerySet(models.QuerySet["UsageInterval"]):
     """Questions to the ledger."""
 
-    def with_watermark(self) -> "UsageIntervalQuerySet":
+    def with_watermark(self) -> "models.QuerySet[WithAnnotations[UsageInterval, Watermark]]":
         """Adds `watermark`: the end, or up to where an open interval is proved."""
         proved = Greatest("started_at", "witness__proved_until")
-        return self.annotate(watermark=Coalesce("ended_at", proved))
+        annotated = self.annotate(watermark=Coalesce("ended_at", proved))
+        return cast("models.QuerySet[WithAnnotations[UsageInterval, Watermark]]", annotated)
 
     def touching(self, *, since: datetime, until: datetime) -> "UsageIntervalQuerySet":
         """Intervals with a share in that time, open ones included."""
