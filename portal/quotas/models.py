@@ -9,9 +9,9 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
-from provisioning.models import Family
 
 from portal.tenants.models import Project
+from provisioning.models import Family
 
 
 class Quota(models.Model):

@@ -12,10 +12,10 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-from provisioning.models import Family, Instance, InstanceType, RuntimeImage
 
 from portal.requests.errors import RequestAlreadyDecided
 from portal.tenants.models import Project, User
+from provisioning.models import Family, Instance, InstanceType, RuntimeImage
 
 
 class State(models.TextChoices):

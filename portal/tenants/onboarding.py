@@ -5,10 +5,10 @@ A tenant is never without the three; `portal.tenants.joining` brings in the othe
 
 from datetime import datetime
 
-from billing.accounts import open_account
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from billing.accounts import open_account
 from portal.tenants import slugs
 from portal.tenants.access import Role
 from portal.tenants.errors import NameMissing, SlugRefused, SlugTaken

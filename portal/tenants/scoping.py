@@ -21,23 +21,41 @@ from portal.tenants.access import (
     staff_roles_allowing,
 )
 from portal.tenants.errors import Forbidden, NotFound
-from portal.tenants.models import Membership, PlatformRole, Project, Tenant, User
+from portal.tenants.models import (
+    Membership,
+    PlatformRole,
+    Project,
+    ProjectMembership,
+    Tenant,
+    User,
+)
 from provisioning.models import Instance
 
 M = TypeVar("M", bound=Model)
 
 
+def staff_roles_of(user: User) -> frozenset[str]:
+    """What the person is to the platform; a key to one tenant carries none of it."""
+    if user.confined_to is not None:
+        return frozenset()
+    return frozenset(PlatformRole.objects.filter(user=user).values_list("role", flat=True))
+
+
 def is_staff(user: User) -> bool:
     """Whether the person serves the platform in any role."""
-    return user.confined_to is None and PlatformRole.objects.filter(user=user).exists()
+    return bool(staff_roles_of(user))
 
 
 def staff_may(user: User, action: Action) -> bool:
     """Whether a platform role lets the person do this everywhere."""
     roles = staff_roles_allowing(action)
-    if user.confined_to is not None or not roles:
-        return False
-    return PlatformRole.objects.filter(user=user, role__in=roles).exists()
+    return bool(roles) and not staff_roles_of(user).isdisjoint(roles)
+
+
+def memberships_of(user: User) -> QuerySet[Membership]:
+    """Where the person is a member."""
+    rows = Membership.objects.filter(user=user).select_related("tenant", "user")
+    return rows if user.confined_to is None else rows.filter(tenant=user.confined_to)
 
 
 def require_staff(user: User, action: Action) -> None:
@@ -85,6 +103,27 @@ def members_of(user: User, action: Action = Action.VIEW_MEMBERS) -> QuerySet[Mem
 def member_for(user: User, membership_id: int, action: Action = Action.VIEW_MEMBERS) -> Membership:
     """The membership, if the person may see it and do this with it."""
     return reach(members_of, user, action, view=Action.VIEW_MEMBERS, pk=membership_id)
+
+
+def leaving_member_for(user: User, membership_id: int) -> Membership:
+    """The membership, if the person may end it: as everybody may their own."""
+    own = memberships_of(user).filter(pk=membership_id).first()
+    return own or member_for(user, membership_id, Action.MANAGE_MEMBERS)
+
+
+def project_members_of(
+    user: User, action: Action = Action.VIEW_MEMBERS
+) -> QuerySet[ProjectMembership]:
+    """Project memberships of the tenants in which the person may do this."""
+    rows = ProjectMembership.objects.filter(project__tenant__in=tenants_of(user, action))
+    return rows.select_related("project", "user")
+
+
+def project_member_for(
+    user: User, membership_id: int, action: Action = Action.VIEW_MEMBERS
+) -> ProjectMembership:
+    """The project membership, if the person may see it and do this with it."""
+    return reach(project_members_of, user, action, view=Action.VIEW_MEMBERS, pk=membership_id)
 
 
 def instances_of(user: User, action: Action = Action.VIEW_INSTANCE) -> QuerySet[Instance]:
@@ -150,8 +189,7 @@ def may(user: User, tenant: Tenant, action: Action) -> bool:
 
 
 def _memberships(user: User, action: Action) -> QuerySet[Membership]:
-    rows = Membership.objects.filter(user=user, role__in=roles_allowing(action))
-    return rows if user.confined_to is None else rows.filter(tenant=user.confined_to)
+    return memberships_of(user).filter(role__in=roles_allowing(action))
 
 
 def _projects_opened_to(user: User, action: Action) -> QuerySet[Project]:

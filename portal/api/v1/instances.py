@@ -1,0 +1,206 @@
+"""Instances: what runs, what became of it, and what its members do with it."""
+
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.resources import InstantField, Resource, described_only
+from portal.requests import operating
+from portal.tenants import scoping
+from portal.tenants.access import Action
+from provisioning import queries, reading
+from provisioning.models import Allocation, Instance, Transition
+from provisioning.states import Desired, State
+
+STATES = [(state.value, state.value) for state in State]
+MOST_LOG_LINES = 5000
+
+
+class InstanceSerializer(serializers.ModelSerializer[Instance]):
+    """What a tenant runs: what is wished of it, what it is, and why."""
+
+    instance_type = serializers.CharField(source="instance_type.slug")
+    family = serializers.CharField(source="instance_type.family.slug")
+    desired = serializers.ChoiceField(choices=[each.value for each in Desired])
+    state = serializers.ChoiceField(choices=[each.value for each in State])
+
+    class Meta:
+        model = Instance
+        fields = (
+            "id",
+            "tenant_id",
+            "project_id",
+            "name",
+            "instance_type",
+            "family",
+            "image",
+            "device_count",
+            "cpu_millicores",
+            "memory_mib",
+            "storage_gib",
+            "sku_code",
+            "desired",
+            "state",
+            "reason",
+            "message",
+            "state_since",
+            "launch_no",
+            "attempt_no",
+            "ends_at",
+            "created_at",
+        )
+
+
+class InstanceDetailSerializer(InstanceSerializer):
+    """An instance by itself: with its place in the queue, while it waits."""
+
+    queue_position = serializers.SerializerMethodField()
+
+    class Meta(InstanceSerializer.Meta):
+        fields = (*InstanceSerializer.Meta.fields, "queue_position")
+
+    def get_queue_position(self, instance: Instance) -> int | None:
+        """Its place among those waiting for the same family, from 1."""
+        return queries.queue_position(instance)
+
+
+class TransitionSerializer(serializers.ModelSerializer[Transition]):
+    """One change of state, and why we concluded it."""
+
+    class Meta:
+        model = Transition
+        fields = ("from_state", "to_state", "reason", "message", "attempt_no", "at")
+
+
+class AllocationSerializer(serializers.ModelSerializer[Allocation]):
+    """One device, and from when to when it served the instance."""
+
+    class Meta:
+        model = Allocation
+        fields = ("node_name", "resource_name", "device_id", "started_at", "ended_at")
+
+
+class LogsSerializer(serializers.Serializer[Instance]):
+    """The last lines the instance printed."""
+
+    text = serializers.CharField()
+
+
+class LeaseSerializer(serializers.Serializer[Instance]):
+    """Until when it may run."""
+
+    ends_at = InstantField()
+
+
+class TailSerializer(serializers.Serializer[Instance]):
+    """How many lines."""
+
+    tail = serializers.IntegerField(min_value=1, max_value=MOST_LOG_LINES, default=200)
+
+
+class InstanceFilter(django_filters.FilterSet):
+    """By tenant, project, state and what is wished."""
+
+    tenant = django_filters.NumberFilter(field_name="tenant_id")
+    project = django_filters.NumberFilter(field_name="project_id")
+    state = django_filters.MultipleChoiceFilter(choices=STATES)
+    desired = django_filters.ChoiceFilter(choices=[(each.value, each.value) for each in Desired])
+
+    class Meta:
+        model = Instance
+        fields = ("tenant", "project", "state", "desired")
+
+
+class InstanceViewSet(Resource):
+    """Instances."""
+
+    serializer_class = InstanceSerializer
+    filterset_class = InstanceFilter
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Instance]:
+        """Those the caller may see."""
+        if described_only(self):
+            return Instance.objects.none()
+        return scoping.instances_of(self.caller)
+
+    def list(self, request: Request) -> Response:
+        """List instances."""
+        return self.page(self.get_queryset())
+
+    @extend_schema(responses=InstanceDetailSerializer)
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """Show one instance."""
+        return self._detail(scoping.instance_for(self.caller, pk))
+
+    @extend_schema(request=None, responses={202: InstanceDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: UUID) -> Response:
+        """Wish that it stops; it may be started again."""
+        instance = self._operated(pk)
+        stopped = operating.stop_instance(instance=instance, at=timezone.now())
+        return self._detail(stopped, status=202)
+
+    @extend_schema(request=None, responses={202: InstanceDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: UUID) -> Response:
+        """Wish that a stopped or failed one runs again."""
+        instance = self._operated(pk)
+        started = operating.start_instance(instance=instance, by=self.caller, at=timezone.now())
+        return self._detail(started, status=202)
+
+    @extend_schema(request=None, responses={202: InstanceDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def terminate(self, request: Request, pk: UUID) -> Response:
+        """Wish that it goes for good."""
+        instance = self._operated(pk)
+        terminated = operating.terminate_instance(instance=instance, at=timezone.now())
+        return self._detail(terminated, status=202)
+
+    @extend_schema(request=LeaseSerializer, responses=InstanceDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def extend(self, request: Request, pk: UUID) -> Response:
+        """Move the end of its lease."""
+        instance = self._operated(pk)
+        body = self.read(LeaseSerializer)
+        return self._detail(operating.extend_lease(instance=instance, **body, at=timezone.now()))
+
+    @extend_schema(responses=TransitionSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def timeline(self, request: Request, pk: UUID) -> Response:
+        """List its changes of state, oldest first."""
+        changes = queries.timeline(scoping.instance_for(self.caller, pk))
+        return Response(TransitionSerializer(changes, many=True).data)
+
+    @extend_schema(responses=AllocationSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def devices(self, request: Request, pk: UUID) -> Response:
+        """List the devices it holds and held."""
+        devices = queries.devices_of(scoping.instance_for(self.caller, pk))
+        return Response(AllocationSerializer(devices, many=True).data)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("tail", {"type": "integer", "minimum": 1, "maximum": 5000})],
+        responses=LogsSerializer,
+        filters=False,
+    )
+    @action(detail=True, methods=["get"])
+    def logs(self, request: Request, pk: UUID) -> Response:
+        """Show the last lines it printed."""
+        instance = scoping.instance_for(self.caller, pk, Action.READ_LOGS)
+        asked = TailSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        return Response({"text": reading.read_logs(instance=instance, **asked.validated_data)})
+
+    def _operated(self, pk: UUID) -> Instance:
+        return scoping.instance_for(self.caller, pk, Action.OPERATE_INSTANCE)
+
+    def _detail(self, instance: Instance, *, status: int = 200) -> Response:
+        return Response(InstanceDetailSerializer(instance).data, status=status)
