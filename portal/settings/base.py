@@ -183,7 +183,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="NPU Farm <farm@local
 
 # --- api ------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "portal.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "portal.api.problems.exception_handler",
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "portal.api.tokens.TokenAuthentication",
@@ -191,20 +191,39 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PAGINATION_CLASS": "portal.api.pagination.CreatedCursorPagination",
-    "PAGE_SIZE": 50,
+    "DEFAULT_THROTTLE_CLASSES": ["portal.api.throttling.MinuteThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=6000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "NPU Farm",
     "DESCRIPTION": "Rent NPU time: quotas, instances, usage, invoices.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": "portal.tenants.access.Role",
+        "RequestStateEnum": "portal.requests.models.State",
+        "InstanceStateEnum": "provisioning.states.State",
+        "DesiredEnum": "provisioning.states.Desired",
+        "InvoiceStateEnum": "billing.models.Invoice.State",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.api.schema.add_problems",
+    ],
 }
+# Instance requests inside the quota launch at once, unless one of these holds them for a person.
+REQUEST_HOLD_DEVICES_OVER = env.int("REQUEST_HOLD_DEVICES_OVER", default=0) or None
+REQUEST_HOLD_LEASE_DAYS_OVER = env.int("REQUEST_HOLD_LEASE_DAYS_OVER", default=0) or None
+REQUEST_HOLD_WITHOUT_END = env.bool("REQUEST_HOLD_WITHOUT_END", default=False)
 
 # --- work -----------------------------------------------------------------
 # The broker only wakes workers: the rows say what is due, a sweep finds what a lost message left.
@@ -240,6 +259,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "forget idempotency keys": {
+        "task": "portal.forget_idempotency_keys",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 # --- devices --------------------------------------------------------------
@@ -252,7 +276,11 @@ FARM_RESOURCE_NAMES = env.json(
     },
 )
 
-# --- watching -------------------------------------------------------------
+# --- reconciling and watching ---------------------------------------------
+# What carries this domain in a cluster is ours; the installation's key tells which of us made it.
+FARM_DOMAIN = env.str("FARM_DOMAIN", default="npu-farm.local")
+# A worker that dies holds its instance for this long.
+RECONCILE_LEASE_SECONDS = env.float("RECONCILE_LEASE_SECONDS", default=60.0)
 RELIST_INTERVAL = env.float("RELIST_INTERVAL", default=300.0)
 WITNESS_INTERVAL = env.float("WITNESS_INTERVAL", default=30.0)
 

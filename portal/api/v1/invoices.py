@@ -10,7 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -104,17 +104,15 @@ class InvoiceFilter(django_filters.FilterSet):
         fields = ("tenant", "account", "period", "state")
 
 
-class PdfRenderer(BaseRenderer):
-    """Lets a caller ask for `application/pdf`; the bytes are there already."""
+class PdfRenderer(JSONRenderer):
+    """Lets a caller accept `application/pdf`; what it renders itself is a problem."""
 
     media_type = "application/pdf"
     format = "pdf"
-    charset = None
-    render_style = "binary"
 
 
-class CsvRenderer(PdfRenderer):
-    """Lets a caller ask for `text/csv`."""
+class CsvRenderer(JSONRenderer):
+    """Lets a caller accept `text/csv`; what it renders itself is a problem."""
 
     media_type = "text/csv"
     format = "csv"
@@ -173,7 +171,7 @@ class InvoiceViewSet(Resource):
     @extend_schema(
         parameters=[LANGUAGE], responses={(200, "text/csv"): OpenApiTypes.STR}, filters=False
     )
-    @action(detail=True, methods=["get"])
+    @action(detail=True, methods=["get"], renderer_classes=[CsvRenderer, JSONRenderer])
     def csv(self, request: Request, pk: UUID) -> HttpResponse:
         """Download the invoice's lines as CSV."""
         return self._download(pk, InvoiceFile.Format.CSV, "text/csv; charset=utf-8")
