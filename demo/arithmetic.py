@@ -1,5 +1,6 @@
 """What the invoice must say, computed here from the seconds and the rate alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -8,16 +9,21 @@ SECONDS_PER_HOUR = 3600
 
 @dataclass(frozen=True)
 class Amounts:
-    """Won, whole: net of the line, tax of the invoice, their sum."""
+    """Won, whole: net of the lines, tax of the invoice, their sum."""
 
     net: int
     tax: int
     total: int
 
 
-def expected(*, device_seconds: int, hourly_rate: Decimal, tax_rate: Decimal) -> Amounts:
-    """One rounding for the line, half up; tax rounded down once."""
+def expected_net(*, device_seconds: int, hourly_rate: Decimal) -> int:
+    """One line, rounded once, half up."""
     exact = Decimal(device_seconds) * hourly_rate / SECONDS_PER_HOUR
-    net = int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def total_of(nets: Sequence[int], *, tax_rate: Decimal) -> Amounts:
+    """An invoice: its tax is rounded down once, on the sum."""
+    net = sum(nets)
     tax = int(net * tax_rate // 1)
     return Amounts(net=net, tax=tax, total=net + tax)

@@ -1,7 +1,5 @@
 """One person's session with the portal: sign in by form, then speak to the API."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -38,6 +36,14 @@ class Person:
         results: list[Json] = self.get(path, **params)["results"]
         return results
 
+    def items_of(self, path: str, **params: Any) -> list[Json]:
+        """GET a list that has no pages."""
+        answer = self._http.get(f"/api/v1/{path}", params=params)
+        if answer.status_code >= 400:
+            raise Refused(f"GET {path}: {answer.text}")
+        items: list[Json] = answer.json()
+        return items
+
     def post(self, path: str, body: Json | None = None) -> Json:
         """POST, with the session's CSRF token."""
         headers = {"X-CSRFToken": self._token(), "Referer": str(self._http.base_url)}
@@ -49,25 +55,6 @@ class Person:
         if answer.status_code >= 400:
             raise Refused(answer.text)
         return bytes(answer.content)
-
-    def wait_for(
-        self,
-        path: str,
-        until: Callable[[Json], bool],
-        *,
-        seconds: float,
-        tell: Callable[[Json], None] = lambda _: None,
-    ) -> Json:
-        """GET again and again until the document says so; raises `Refused` with its last word."""
-        deadline = time.monotonic() + seconds
-        while True:
-            document = self.get(path)
-            tell(document)
-            if until(document):
-                return document
-            if time.monotonic() > deadline:
-                raise Refused(f"{path} did not get there in {seconds:.0f} s: {document}")
-            time.sleep(0.25)
 
     def _token(self) -> str:
         return str(self._http.cookies.get("csrftoken"))
