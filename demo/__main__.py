@@ -8,7 +8,7 @@ import json
 import sys
 
 from demo.client import Person, Refused
-from demo.serving import HOME, Farm, free_port
+from demo.serving import HOME, DidNotStart, Farm, free_port
 from demo.story import Story
 
 
@@ -20,7 +20,11 @@ def main() -> int:
         options += ["--kubeconfig", asked.kubeconfig]
     if asked.image:
         options += ["--image", asked.image]
-    farm = Farm(options=options, port=asked.port or free_port(8000))
+    try:
+        farm = Farm(options=options, port=asked.port or free_port(8000))
+    except DidNotStart as error:
+        print(f"The farm did not start: {error}", file=sys.stderr)
+        return 1
     outcome = None
     try:
         outcome = _tell(farm, asked.image)

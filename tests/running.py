@@ -1,24 +1,19 @@
-"""A whole farm, really running: web, worker, beat, watcher, sandbox, database.
+"""A whole farm, really running: web, worker, beat, watchers, sandbox, database.
 
 Started as its users start it, with `manage.py up --demo`, in a folder of its own.
 """
 
-import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.serving import DidNotStart, Farm, free_port
 from portal.engines import postgres
+from portal.engines.processes import Supervisor
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 180
 # The test run's own database and secrets are not this farm's.
 _NOT_INHERITED = (
     "DATABASE_URL",
@@ -32,12 +27,11 @@ _NOT_INHERITED = (
 
 @dataclass(frozen=True)
 class RunningFarm:
-    """Where a running farm answers, who may sign in, and its process."""
+    """Where a running farm answers, who may sign in, and what its programs say."""
 
     address: str
     home: Path
     logins: dict[str, dict[str, str]]
-    process: "subprocess.Popen[bytes]"
 
     def log(self, program: str) -> str:
         """What one of its programs has written so far."""
@@ -45,48 +39,31 @@ class RunningFarm:
 
     def pids(self) -> dict[str, int]:
         """Process ids by program name, as the supervisor knows them."""
-        from portal.engines.processes import Supervisor
-
         return {name: pid for name, (_, pid) in Supervisor(self.home).states().items()}
 
 
-def environment(home: Path, **extra: str) -> dict[str, str]:
-    """The environment of a farm kept in `home`."""
+def own_environment(**extra: str) -> dict[str, str]:
+    """This process's environment without what ties it to the test run's database."""
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-    return {**inherited, "FARM_HOME": str(home), **extra}
+    return {**inherited, **extra}
 
 
 @contextmanager
 def running_farm(home: Path, *options: str, **extra: str) -> Iterator[RunningFarm]:
     """Start a farm in `home`, hand it out, stop it and remove its data."""
-    command = [sys.executable, "manage.py", "up", "--demo", "--port", str(postgres.free_port())]
     output = home / "up.log"
-    with output.open("wb") as log:
-        process = subprocess.Popen(
-            [*command, *options],
-            cwd=CHECKOUT,
-            env=environment(home, **extra),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
     try:
-        _wait_until_up(home, process, output)
-        yield RunningFarm(
-            address=json.loads((home / "up.json").read_text())["address"],
+        farm = Farm(
             home=home,
-            logins=json.loads((home / "demo.json").read_text()),
-            process=process,
+            options=list(options),
+            port=free_port(),
+            environment=own_environment(**extra),
+            output=output,
         )
+    except DidNotStart as error:
+        raise AssertionError(f"{error}:\n{output.read_text()[-4000:]}") from None
+    try:
+        yield RunningFarm(address=farm.address, home=home, logins=farm.logins)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=120)
+        farm.stop()
         shutil.rmtree(postgres.base_for(home), ignore_errors=True)
-
-
-def _wait_until_up(home: Path, process: "subprocess.Popen[bytes]", output: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not (home / "up.json").exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise AssertionError(f"the farm did not start:\n{output.read_text()[-4000:]}")
-        time.sleep(0.1)

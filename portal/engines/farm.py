@@ -41,6 +41,7 @@ class Plan:
     address: str = "127.0.0.1"
     port: int = 8000
     sandbox: bool = True
+    sandbox_farm: Path | None = None
     kubeconfigs: dict[str, Path] = field(default_factory=dict)
     web_processes: int = 2
     prepare: tuple[tuple[str, ...], ...] = (("prepare",),)
@@ -105,6 +106,7 @@ def _programs(
         address=plan.address,
         port=plan.port,
         sandbox_port=int(values["SANDBOX_PORT"]) if plan.sandbox else None,
+        sandbox_farm=plan.sandbox_farm,
         web_processes=plan.web_processes,
     )
     if server is not None:

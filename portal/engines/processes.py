@@ -32,7 +32,13 @@ class Program:
 
 
 def programs(
-    *, home: Path, address: str, port: int, sandbox_port: int | None, web_processes: int
+    *,
+    home: Path,
+    address: str,
+    port: int,
+    sandbox_port: int | None,
+    sandbox_farm: Path | None,
+    web_processes: int,
 ) -> list[Program]:
     """The product's own processes; the database is the caller's to add."""
     python = sys.executable
@@ -51,6 +57,8 @@ def programs(
     ]  # fmt: skip
     if sandbox_port is not None:
         state = ["--state", str(home / "sandbox")]
+        if sandbox_farm is not None:
+            state += ["--farm", str(sandbox_farm)]
         found.insert(0, Program("sandbox", [*sandbox, *state], early=True))
     return found
 

@@ -24,6 +24,9 @@ class Command(BaseCommand):
             metavar="[NAME=]FILE",
             help="use this cluster instead of the sandbox; may be given several times",
         )
+        parser.add_argument(
+            "--sandbox-farm", type=Path, metavar="FILE", help="simulate the farm of this file"
+        )
         parser.add_argument("--demo", action="store_true", help="with invented tenants and prices")
         parser.add_argument("--image", help="offer this workspace image too (with --demo)")
 
@@ -38,6 +41,7 @@ class Command(BaseCommand):
             address=options["address"],
             port=options["port"],
             sandbox=not options["kubeconfig"],
+            sandbox_farm=options["sandbox_farm"] and options["sandbox_farm"].resolve(),
             kubeconfigs=dict(map(_named, options["kubeconfig"])),
             web_processes=options["web_processes"],
             prepare=tuple(prepare),
