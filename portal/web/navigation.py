@@ -90,4 +90,6 @@ class Navigation:
             return []
         whole = Membership.objects.filter(user=self.user, tenant=self.tenant)
         part = ProjectMembership.objects.filter(user=self.user, project__tenant=self.tenant)
-        return [Role(role) for rows in (whole, part) for role in rows.values_list("role", flat=True)]
+        return [
+            Role(role) for rows in (whole, part) for role in rows.values_list("role", flat=True)
+        ]

@@ -12,7 +12,9 @@ from django import template
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from billing.rating import Rating
 from portal.web import reasons, states
+from provisioning.queries import FamilyCapacity
 
 register = template.Library()
 KST = ZoneInfo("Asia/Seoul")
@@ -47,6 +49,13 @@ def count(number: int | None) -> str:
 def device_hours(device_seconds: int | None) -> str:
     """Device-seconds as device-hours with two digits, for reading; bills use the seconds."""
     return "–" if device_seconds is None else f"{Decimal(device_seconds) / 3600:,.2f}"
+
+
+@register.filter
+def rated_hours(rating: Rating) -> str:
+    """The device-hours of a rating, priced or not."""
+    used = [*rating.lines, *rating.unpriced]
+    return device_hours(sum(part.device_seconds for part in used))
 
 
 @register.filter
@@ -88,7 +97,10 @@ def duration(seconds: float | None) -> str:
     if whole < 60:
         return _("%(seconds)s s") % {"seconds": whole}
     if whole < 3600:
-        return _("%(minutes)s min %(seconds)02d s") % {"minutes": whole // 60, "seconds": whole % 60}
+        return _("%(minutes)s min %(seconds)02d s") % {
+            "minutes": whole // 60,
+            "seconds": whole % 60,
+        }
     if whole < 86400 * 2:
         return _("%(hours)s h %(minutes)02d min") % {
             "hours": whole // 3600,
@@ -126,3 +138,53 @@ def in_words(code: str) -> str:
 def cells(granted: int, reserved: int) -> list[bool]:
     """One flag per device: is it in use?"""
     return [number < reserved for number in range(granted)]
+
+
+@register.filter
+def held(pool: FamilyCapacity) -> int:
+    """Devices of a pool that nobody can take now."""
+    return pool.total - pool.free
+
+
+@register.filter
+def pool_cells(pool: FamilyCapacity) -> list[str]:
+    """One word per device: used, free, or out of service."""
+    out = pool.total - pool.healthy
+    used = pool.total - pool.free - out
+    return ["used"] * used + ["free"] * pool.free + ["out"] * out
+
+
+@register.filter
+def lookup(names: dict[int, str], key: int) -> str:
+    """A name by its id; a dash where there is none."""
+    return names.get(key, "–")
+
+
+@register.filter
+def seconds_of(by_sku: dict[str, int], sku: str) -> int:
+    """Device-seconds of one SKU on one day."""
+    return by_sku.get(sku, 0)
+
+
+@register.filter
+def hours_of(by_sku: dict[str, int], sku: str) -> str:
+    """The same in hours, for the chart to read."""
+    return f"{by_sku.get(sku, 0) / 3600:.4f}"
+
+
+@register.filter
+def series(index: int) -> int:
+    """Which of the six colours of the charts a column has."""
+    return index % 6 + 1
+
+
+@register.filter
+def age(since: datetime | None, at: datetime) -> float | None:
+    """Seconds between an instant and the page's own."""
+    return (at - since).total_seconds() if since else None
+
+
+@register.filter
+def lookup_or_none(rows: dict[int, object], key: int) -> object | None:
+    """A row by its id, if there is one."""
+    return rows.get(key)

@@ -12,6 +12,11 @@ function isAtEnd(element) {
 const followed = new Set();
 
 document.addEventListener("htmx:beforeSwap", (event) => {
+  // What is being read or filled in is not pulled away; the next poll brings the news.
+  if (event.target.querySelector?.("[popover]:popover-open")) {
+    event.detail.shouldSwap = false;
+    return;
+  }
   for (const element of event.target.querySelectorAll?.("[data-follow]") ?? []) {
     if (isAtEnd(element)) followed.add(element.id);
     else followed.delete(element.id);

@@ -1,0 +1,106 @@
+"""Forms about instances: asking for them, moving the end of their lease."""
+
+from datetime import datetime, timedelta
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from portal.requests.submitting import LONGEST_NAME, MOST_INSTANCES
+from portal.requests.wishes import InstanceWish
+from portal.tenants.models import Project
+from portal.web.offers import offered_types
+from provisioning.models import RuntimeImage
+
+CUSTOM = "custom"
+HOURS = [
+    ("1", _("1 hour")),
+    ("4", _("4 hours")),
+    ("8", _("8 hours")),
+    ("24", _("1 day")),
+    ("168", _("7 days")),
+    ("720", _("30 days")),
+]
+CHOSEN = (CUSTOM, _("At a time I choose"))
+ENDLESS = ("", _("Until I stop it"))
+
+
+def at_time_field() -> forms.DateTimeField:
+    """An instant as people here write it: Korean time, to the minute."""
+    return forms.DateTimeField(
+        label=_("Ends at"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=_("Korean time."),
+    )
+
+
+class LeaseForm(forms.Form):
+    """How long something runs: some hours, no end, or an instant of one's own."""
+
+    lease = forms.ChoiceField(
+        label=_("Runs for"), choices=[*HOURS, ENDLESS, CHOSEN], required=False
+    )
+    ends_at = at_time_field()
+
+    def clean(self) -> dict[str, object]:
+        """An instant of one's own has to be given."""
+        cleaned: dict[str, object] = super().clean() or self.cleaned_data
+        if cleaned.get("lease") == CUSTOM and not cleaned.get("ends_at") and not self.errors:
+            self.add_error("ends_at", _("Say when it ends."))
+        return cleaned
+
+    def end(self, *, at: datetime) -> datetime | None:
+        """The end, counted from this instant; None is no end."""
+        lease = self.cleaned_data.get("lease")
+        if lease == CUSTOM:
+            chosen: datetime | None = self.cleaned_data.get("ends_at")
+            return chosen
+        return at + timedelta(hours=int(lease)) if lease else None
+
+
+class ExtensionForm(LeaseForm):
+    """A new end of an instance that runs, counted from now."""
+
+    lease = forms.ChoiceField(label=_("Runs for"), choices=[*HOURS, CHOSEN])
+
+
+class InstanceForm(LeaseForm):
+    """What is wished for, and in which project."""
+
+    project = forms.ModelChoiceField(
+        label=_("Project"), queryset=Project.objects.none(), empty_label=None
+    )
+    instance_type = forms.ChoiceField(label=_("Instance type"), widget=forms.RadioSelect)
+    image = forms.ModelChoiceField(
+        label=_("Image"),
+        queryset=RuntimeImage.objects.filter(is_retired=False).order_by("name"),
+        to_field_name="slug",
+        empty_label=None,
+    )
+    count = forms.IntegerField(
+        label=_("How many"), min_value=1, max_value=MOST_INSTANCES, initial=1
+    )
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=LONGEST_NAME,
+        required=False,
+        help_text=_("For your own orientation. Empty takes the instance type's."),
+    )
+
+    def __init__(self, *args: object, projects: QuerySet[Project], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["project"].queryset = projects  # type: ignore[attr-defined]
+        self.fields["instance_type"].choices = [  # type: ignore[attr-defined]
+            (kind.slug, kind.name) for kind in offered_types()
+        ]
+
+    def wish(self, *, at: datetime) -> InstanceWish:
+        """The wish in the domain's words."""
+        return InstanceWish(
+            instance_type_slug=self.cleaned_data["instance_type"],
+            image_slug=self.cleaned_data["image"].slug,
+            count=self.cleaned_data["count"],
+            name=self.cleaned_data["name"],
+            ends_at=self.end(at=at),
+        )

@@ -1,0 +1,182 @@
+"""Instances of a tenant: the list, one of them, its logs, and what may be done with it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from portal.requests import operating
+from portal.requests.models import LaunchedInstance
+from portal.requests.scoping import instance_requests_of
+from portal.tenants.access import Action
+from portal.tenants.models import Project, Tenant
+from portal.tenants.scoping import instances_of, tenant_for
+from portal.web import refusals, states
+from portal.web.answering import SignedInRequest, action, attempt, page
+from portal.web.forms.instances import ExtensionForm
+from portal.web.paging import paged
+from portal.web.reaching import instance_in
+from portal.web.spending import spending_of
+from provisioning import queries, reading
+from provisioning.errors import ProvisioningError
+from provisioning.models import Attempt, Instance
+from provisioning.states import State
+
+# Seconds until a page asks again: soon while something moves, seldom while nothing does.
+MOVING, RUNNING, RESTING = 2, 5, 20
+
+
+@page
+def show_instances(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Show the tenant's instances and the requests still waiting for a person."""
+    tenant = tenant_for(request.user, slug)
+    shown = request.GET.get("show", "live")
+    rows = _narrowed(instances_of(request.user).filter(tenant_id=tenant.pk), shown)
+    project = request.GET.get("project", "")
+    if project.isdecimal():
+        rows = rows.filter(project_id=int(project))
+    instances = paged(request, rows.order_by("-created_at", "pk"))
+    held = instance_requests_of(request.user).filter(project__tenant=tenant, state="held")
+    context = {
+        "tenant": tenant,
+        "instances": instances,
+        "held": held.order_by("-submitted_at"),
+        "shown": shown,
+        "projects": project_names(tenant),
+        "poll": MOVING if any(_is_moving(one) for one in instances) else RESTING,
+    }
+    part = "instances_live" if request.htmx else "instances"
+    return render(request, f"web/tenant/{part}.html", context)
+
+
+@page
+def show_instance(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
+    """Show one instance: state and reason, meter, devices, history."""
+    tenant, instance = instance_in(request.user, slug, instance_id)
+    context = {"tenant": tenant, **_told_about(instance)}
+    part = "instance_live" if request.htmx else "instance"
+    return render(request, f"web/tenant/{part}.html", context)
+
+
+@page
+def show_logs(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
+    """Show the last lines the container has written."""
+    tenant, instance = instance_in(request.user, slug, instance_id, Action.READ_LOGS)
+    said, excuse = "", ""
+    try:
+        said = reading.read_logs(instance=instance, tail=200)
+    except ProvisioningError as error:
+        excuse = refusals.in_words(error)
+    context = {"tenant": tenant, "instance": instance, "said": said, "excuse": excuse}
+    context["poll"] = RESTING if instance.state in states.AT_REST else RUNNING
+    part = "logs_live" if request.htmx else "logs"
+    return render(request, f"web/tenant/{part}.html", context)
+
+
+@action
+def stop(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
+    """Wish that it stops."""
+    return _operate(
+        request, slug, instance_id, operating.stop_instance, done=_("It is being stopped.")
+    )
+
+
+@action
+def start(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
+    """Wish that it runs again."""
+
+    def start_by(*, instance: Instance, at: datetime) -> Instance:
+        return operating.start_instance(instance=instance, by=request.user, at=at)
+
+    return _operate(request, slug, instance_id, start_by, done=_("It is being started."))
+
+
+@action
+def terminate(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
+    """Wish that it goes for good."""
+    return _operate(
+        request,
+        slug,
+        instance_id,
+        operating.terminate_instance,
+        done=_("It is being terminated."),
+    )
+
+
+@action
+def move_end(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
+    """Let it end sooner, later, or not by itself."""
+    form = ExtensionForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Say when it ends."))
+        return redirect("web:instances-one", slug=slug, instance_id=instance_id)
+
+    def extend(*, instance: Instance, at: datetime) -> Instance:
+        return operating.extend_lease(instance=instance, ends_at=form.end(at=at), at=at)
+
+    return _operate(request, slug, instance_id, extend, done=_("The end was changed."))
+
+
+def project_names(tenant: Tenant) -> dict[int, str]:
+    """Names of the tenant's projects by id; instances carry ids only."""
+    return dict(Project.objects.filter(tenant=tenant).values_list("pk", "name"))
+
+
+def _operate(
+    request: SignedInRequest,
+    slug: str,
+    instance_id: UUID,
+    act: Callable[..., Instance],
+    *,
+    done: str,
+) -> HttpResponse:
+    _tenant, instance = instance_in(request.user, slug, instance_id, Action.OPERATE_INSTANCE)
+    return attempt(
+        request,
+        lambda: act(instance=instance, at=timezone.now()),
+        done=done,
+        to=reverse("web:instances-one", args=[slug, instance_id]),
+    )
+
+
+def _narrowed(rows: QuerySet[Instance], shown: str) -> QuerySet[Instance]:
+    if shown == "all":
+        return rows
+    if shown == "ended":
+        return rows.filter(state=State.TERMINATED)
+    return rows.exclude(state=State.TERMINATED)
+
+
+def _is_moving(instance: Instance) -> bool:
+    return states.shown_as(instance.state, "instance").is_moving
+
+
+def _told_about(instance: Instance) -> dict[str, object]:
+    attempts = Attempt.objects.filter(instance=instance).select_related("cluster")
+    launched = LaunchedInstance.objects.filter(instance=instance)
+    return {
+        "instance": instance,
+        "project": Project.objects.filter(pk=instance.project_id).first(),
+        "spending": spending_of(instance),
+        "timeline": reversed(queries.timeline(instance)),
+        "devices": queries.devices_of(instance),
+        "attempt": attempts.order_by("-no").first(),
+        "queue_position": queries.queue_position(instance),
+        "launched_by": launched.select_related("instance_request__submitted_by").first(),
+        "is_at_rest": instance.state in states.AT_REST,
+        "lease": ExtensionForm(initial={"lease": "24"}),
+        "poll": _poll(instance),
+    }
+
+
+def _poll(instance: Instance) -> int:
+    if _is_moving(instance):
+        return MOVING
+    return RESTING if instance.state in states.AT_REST else RUNNING

@@ -1,0 +1,93 @@
+"""Every page, by the name its menu entry begins with."""
+
+from django.urls import include, path
+
+from portal.web.pages import (
+    catalogue,
+    dashboard,
+    front,
+    instances,
+    invoices,
+    launching,
+    members,
+    projects,
+    quotas,
+    usage,
+)
+from portal.web.pages.staff import approvals, billing, clusters, prices
+
+app_name = "web"
+
+INSTANCES = [
+    path("", instances.show_instances, name="instances"),
+    path("new/", launching.ask_for_instances, name="instances-new"),
+    path("new/estimate/", launching.estimate, name="instances-estimate"),
+    path("<uuid:instance_id>/", instances.show_instance, name="instances-one"),
+    path("<uuid:instance_id>/logs/", instances.show_logs, name="instances-logs"),
+    path("<uuid:instance_id>/stop/", instances.stop, name="instances-stop"),
+    path("<uuid:instance_id>/start/", instances.start, name="instances-start"),
+    path("<uuid:instance_id>/terminate/", instances.terminate, name="instances-terminate"),
+    path("<uuid:instance_id>/lease/", instances.move_end, name="instances-lease"),
+    path("requests/<uuid:instance_request_id>/", launching.show_request, name="instances-request"),
+    path(
+        "requests/<uuid:instance_request_id>/withdraw/",
+        launching.withdraw,
+        name="instances-withdraw",
+    ),
+]
+
+TENANT = [
+    path("", dashboard.show_dashboard, name="dashboard"),
+    path("catalogue/", catalogue.show_catalogue, name="catalogue"),
+    path("instances/", include(INSTANCES)),
+    path("quota/", quotas.show_quota, name="quota"),
+    path("quota/new/", quotas.ask_for_quota, name="quota-new"),
+    path("quota/<uuid:quota_request_id>/withdraw/", quotas.withdraw, name="quota-withdraw"),
+    path("usage/", usage.show_usage, name="usage"),
+    path("invoices/", invoices.show_invoices, name="invoices"),
+    path("invoices/<uuid:invoice_id>/", invoices.show_invoice, name="invoices-one"),
+    path("invoices/<uuid:invoice_id>/<str:form>/", invoices.download, name="invoices-file"),
+    path("projects/", projects.show_projects, name="projects"),
+    path("members/", members.show_members, name="members"),
+    path("members/<int:membership_id>/role/", members.change_role, name="members-role"),
+    path("members/<int:membership_id>/remove/", members.remove, name="members-remove"),
+]
+
+QUOTA_APPROVALS = [
+    path("", approvals.decide_quota_request, name="approvals-quota"),
+    path("reject/", approvals.reject_quota_request, name="approvals-quota-reject"),
+]
+
+INSTANCE_APPROVALS = [
+    path("", approvals.show_instance_request, name="approvals-instances"),
+    path("approve/", approvals.approve_instance_request, name="approvals-instances-approve"),
+    path("reject/", approvals.reject_instance_request, name="approvals-instances-reject"),
+]
+
+STAFF = [
+    path("approvals/", approvals.show_queue, name="approvals"),
+    path("approvals/instances/<uuid:instance_request_id>/", include(INSTANCE_APPROVALS)),
+    path("approvals/<uuid:quota_request_id>/", include(QUOTA_APPROVALS)),
+    path("clusters/", clusters.show_clusters, name="clusters"),
+    path("clusters/<slug:name>/pause/", clusters.pause, name="clusters-pause"),
+    path("clusters/<slug:name>/resume/", clusters.resume, name="clusters-resume"),
+    path("billing/", billing.show_accounts, name="billing"),
+    path("billing/<int:account_id>/", billing.show_account, name="billing-account"),
+    path("billing/<int:account_id>/cut/", billing.cut, name="billing-cut"),
+    path(
+        "billing/<int:account_id>/periods/<int:period_id>/draft/",
+        billing.draft,
+        name="billing-draft",
+    ),
+    path("billing/invoices/<uuid:invoice_id>/issue/", billing.issue, name="billing-issue"),
+    path("prices/", prices.show_prices, name="prices"),
+    path("prices/<int:rate_id>/follow/", prices.follow, name="prices-follow"),
+]
+
+urlpatterns = [
+    path("", front.landing, name="landing"),
+    path("start/", front.start, name="start"),
+    path("preferences/", front.preferences, name="preferences"),
+    path("t/<slug:slug>/", include(TENANT)),
+    path("staff/", include(STAFF)),
+]
