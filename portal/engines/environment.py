@@ -36,17 +36,7 @@ def complete(home: Path) -> dict[str, str]:
 
     Only for a farm that is down: a port in use then is somebody else's and is given up.
     """
-    values = load(home)
-    makers = {
-        "SECRET_KEY": lambda: secrets.token_urlsafe(48),
-        "FARM_ENCRYPTION_KEY": lambda: Fernet.generate_key().decode(),
-        "POSTGRES_PASSWORD": lambda: secrets.token_hex(16),
-        "POSTGRES_OWNER_PASSWORD": lambda: secrets.token_hex(16),
-        "POSTGRES_APP_PASSWORD": lambda: secrets.token_hex(16),
-    }
-    for name, make in makers.items():
-        if name not in values:
-            values[name] = make()
+    values = {**_fresh_secrets(), **load(home)}
     for name in ("POSTGRES_PORT", "SANDBOX_PORT"):
         if name not in values or not postgres.is_free(int(values[name])):
             values[name] = str(postgres.free_port())
@@ -57,3 +47,13 @@ def complete(home: Path) -> dict[str, str]:
 def uses_embedded_database() -> bool:
     """Whether no database was given from outside."""
     return "DATABASE_URL" not in os.environ
+
+
+def _fresh_secrets() -> dict[str, str]:
+    return {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "FARM_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+        "POSTGRES_PASSWORD": secrets.token_hex(16),
+        "POSTGRES_OWNER_PASSWORD": secrets.token_hex(16),
+        "POSTGRES_APP_PASSWORD": secrets.token_hex(16),
+    }

@@ -10,7 +10,15 @@ from django.db import connection, connections
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Lower stands lower in the house; a foreign key may point down or sideways.
-HEIGHT = {"billing": 0, "provisioning": 1, "tenants": 3, "quotas": 4, "requests": 5, "api": 6, "web": 6}
+HEIGHT = {
+    "billing": 0,
+    "provisioning": 1,
+    "tenants": 3,
+    "quotas": 4,
+    "requests": 5,
+    "api": 6,
+    "web": 6,
+}
 
 
 def _own_models() -> list[type]:
