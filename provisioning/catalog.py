@@ -11,7 +11,7 @@ import yaml
 from django.conf import settings
 from django.db import transaction
 
-from billing import pricing
+from provisioning import usage
 from provisioning.models import Family, InstanceType, RuntimeImage, Vendor
 
 FILES: Final = Path(__file__).with_name("catalog")
@@ -54,7 +54,7 @@ def _load_family(*, vendor: Entry, entry: Entry) -> set[str]:
             "confidence": entry["confidence"],
         },
     )
-    pricing.add_sku(code=entry["sku"]["code"], name=entry["sku"]["name"])
+    usage.offer_sku(code=entry["sku"]["code"], name=entry["sku"]["name"])
     for size in entry["instance_types"]:
         _load_size(family=family, sku_code=entry["sku"]["code"], entry=size)
     return {size["slug"] for size in entry["instance_types"]}

@@ -73,6 +73,10 @@ class NoCapacity(ProvisioningError):
     code = "no_capacity"
     retryable = True
 
+    def __init__(self, detail: str = "", *, reason: str = "no_capacity") -> None:
+        super().__init__(detail)
+        self.reason = reason
+
 
 class ClusterUnreachable(ProvisioningError):
     """The cluster does not answer."""

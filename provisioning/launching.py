@@ -27,6 +27,7 @@ from provisioning.states import Desired, State
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_VARIABLES: Final = 100
 _LONGEST_TEXT: Final = 8192
+_LONGEST_NAME: Final = 63
 
 
 @transaction.atomic
@@ -82,7 +83,7 @@ def _offered_type(slug: str) -> InstanceType:
 
 def _check_text(spec: InstanceSpec) -> None:
     names = [name for name, _ in spec.environment]
-    if not spec.name.strip() or len(spec.name) > Instance._meta.get_field("name").max_length:
+    if not spec.name.strip() or len(spec.name) > _LONGEST_NAME:
         raise IllegalSpec("Its name is empty or too long.")
     if len(names) > _MOST_VARIABLES or len(set(names)) != len(names):
         raise IllegalSpec("It has too many variables, or one twice.")

@@ -4,12 +4,15 @@ Nothing here writes, and nothing here asks a cluster.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
+from provisioning import queueing
 from provisioning.models import (
     Allocation,
     Attempt,
@@ -20,9 +23,8 @@ from provisioning.models import (
     Pool,
     Transition,
 )
+from provisioning.specs import OVER
 from provisioning.states import AttemptState, State
-
-_OVER = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,20 +64,27 @@ def present_capacity() -> QuerySet[NodeCapacity]:
     )
 
 
-def devices_held(pools: Iterable[Pool]) -> defaultdict[int, int]:
-    """Count the devices our live attempts hold per pool.
+def holding(pools: Iterable[Pool]) -> QuerySet[Attempt]:
+    """Return the attempts that hold devices of the pools.
 
     A finished pod's devices are free at once, long before the pod itself is gone.
     """
     live = Attempt.objects.filter(pool__in=pools).exclude(state=AttemptState.GONE)
-    over = ObservedPod.objects.filter(uid__in=live.values("uid"), phase__in=_OVER).values("uid")
-    rows = live.exclude(uid__in=over).values("pool").annotate(held=Sum("device_count"))
+    over = ObservedPod.objects.filter(uid__in=live.values("uid"), phase__in=OVER).values("uid")
+    return live.exclude(uid__in=over)
+
+
+def devices_held(pools: Iterable[Pool]) -> defaultdict[int, int]:
+    """Count the devices our attempts hold, per pool."""
     held: defaultdict[int, int] = defaultdict(int)
+    rows = holding(pools).values("pool").annotate(held=Sum("device_count"))
     held.update({row["pool"]: row["held"] for row in rows})
     return held
 
 
-def _seen_as(pool: Pool, totals: dict[str, int] | None, held: int, at: datetime) -> FamilyCapacity:
+def _seen_as(
+    pool: Pool, totals: Mapping[str, Any] | None, held: int, at: datetime
+) -> FamilyCapacity:
     total, healthy = (totals["total"], totals["healthy"]) if totals else (0, 0)
     seen = pool.cluster.last_event_at
     return FamilyCapacity(
@@ -89,17 +98,16 @@ def _seen_as(pool: Pool, totals: dict[str, int] | None, held: int, at: datetime)
     )
 
 
+def find_instance(instance_id: UUID | None) -> Instance | None:
+    """Return the instance a pod claims to be of, if we know it."""
+    if instance_id is None:
+        return None
+    return Instance.objects.filter(pk=instance_id).first()
+
+
 def queue_position(instance: Instance) -> int | None:
     """Return the instance's place among those waiting for the same family, from 1."""
-    if instance.state != State.QUEUED:
-        return None
-    ahead = Instance.objects.filter(
-        state=State.QUEUED, instance_type__family=instance.instance_type.family_id
-    ).filter(
-        Q(launched_at__lt=instance.launched_at)
-        | Q(launched_at=instance.launched_at, pk__lt=instance.pk)
-    )
-    return ahead.count() + 1
+    return queueing.position_of(instance) if instance.state == State.QUEUED else None
 
 
 def timeline(instance: Instance) -> list[Transition]:

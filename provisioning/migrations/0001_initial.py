@@ -242,6 +242,7 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
+                ("witness_ref", models.CharField(blank=True, max_length=200)),
                 ("first_seen_at", models.DateTimeField()),
                 ("seen_at", models.DateTimeField()),
                 ("gone_at", models.DateTimeField(null=True)),

@@ -44,6 +44,8 @@ class ObservedPod(models.Model):
         choices=[(s.value, s.value) for s in Settlement],
         default=Settlement.NEVER_RAN,
     )
+    # Set once a list has shown the run together with the life of the node it runs on.
+    witness_ref = models.CharField(max_length=200, blank=True)
     first_seen_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)

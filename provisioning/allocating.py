@@ -1,0 +1,88 @@
+"""Keep which devices a run held, from when to when.
+
+The times are the usage interval's own.  A device that shows up under a new run has left
+the old one, whatever became of the old one's end; two exact runs on one device at one time
+cannot both be true, and the later fact is put aside.
+"""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from billing import metering, quarantining
+from billing.facts import FactProblem, RunFact
+from billing.models import UsageInterval
+from provisioning.models import Allocation, Instance, Node, ObservedPod
+
+
+def record_devices(
+    *,
+    pod: ObservedPod,
+    instance: Instance,
+    interval: UsageInterval,
+    node: Node | None,
+    fact: RunFact,
+    at: datetime,
+) -> None:
+    """Open, or bring up to date, the run's allocations."""
+    try:
+        with transaction.atomic():
+            if node is not None and not Allocation.objects.filter(interval=interval).exists():
+                _open(pod, instance, interval, node)
+            _end(interval)
+    except IntegrityError:
+        quarantining.put_aside(fact=fact, problem=FactProblem.OVERLAP, at=at)
+
+
+def end_devices(*, interval: UsageInterval) -> None:
+    """Give the run's devices back at the end the ledger has."""
+    _end(interval)
+
+
+def _open(pod: ObservedPod, instance: Instance, interval: UsageInterval, node: Node) -> None:
+    allocations = [
+        Allocation(
+            cluster_id=pod.cluster_id,
+            node_uid=node.uid,
+            node_name=node.name,
+            resource_name=device["resource_name"],
+            device_id=device["device_id"],
+            instance=instance,
+            interval=interval,
+            started_at=interval.started_at,
+            ended_at=interval.ended_at,
+        )
+        for device in pod.devices
+    ]
+    for allocation in allocations:
+        _end_predecessor(allocation)
+    Allocation.objects.bulk_create(allocations)
+
+
+def _end_predecessor(successor: Allocation) -> None:
+    held = Allocation.objects.filter(
+        cluster=successor.cluster_id,
+        node_uid=successor.node_uid,
+        resource_name=successor.resource_name,
+        device_id=successor.device_id,
+        started_at__lte=successor.started_at,
+        ended_at__isnull=True,
+    ).exclude(interval=successor.interval)
+    for allocation in held.select_related("interval"):
+        before = allocation.interval
+        closed = metering.close_unproved(
+            source=before.source,
+            holder_uid=before.holder_uid,
+            run_id=before.run_id,
+            reason="device_reassigned",
+            at=successor.started_at,
+        )
+        if closed is not None:
+            _end(closed)
+
+
+def _end(interval: UsageInterval) -> None:
+    if interval.ended_at is not None:
+        Allocation.objects.filter(interval=interval).exclude(ended_at=interval.ended_at).update(
+            ended_at=interval.ended_at
+        )

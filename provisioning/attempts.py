@@ -1,0 +1,82 @@
+"""The record of what we tried: open an attempt, confirm its pod, bury it.
+
+An attempt is written before the cluster is asked, so that whoever comes after a crash
+knows which name to look up.  Called inside the transaction that records a pass.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from provisioning import installation, manifests, names, offers, placing, queueing
+from provisioning.errors import NoCapacity
+from provisioning.models import Attempt, Instance, Pool
+from provisioning.specs import PodSpec
+from provisioning.states import AttemptState
+from provisioning.vendors import VENDORS
+
+
+def open_attempt(*, instance: Instance, at: datetime) -> Attempt:
+    """Choose a pool and write the next attempt down; raises `NoCapacity` with the reason."""
+    # Two who place at once would both see the last device free.
+    pools = offers.lock_pools(family_id=instance.instance_type.family_id, at=at)
+    choice = placing.choose_pool(
+        count=instance.device_count,
+        offers=offers.of_pools(pools),
+        ahead=queueing.ahead_of(instance),
+    )
+    if isinstance(choice, placing.NoChoice):
+        raise NoCapacity(choice.message, reason=choice.reason)
+    pool = next(pool for pool in pools if pool.pk == choice.pool_id)
+    spec = spec_of(instance=instance, attempt_no=instance.attempt_no + 1, pool=pool)
+    return Attempt.objects.create(
+        instance=instance,
+        no=spec.attempt_no,
+        launch_no=instance.launch_no,
+        cluster=pool.cluster,
+        pool=pool,
+        namespace=spec.namespace,
+        pod_name=spec.name,
+        spec_hash=manifests.hash_of(manifests.pod_for(spec), spec),
+        device_count=instance.device_count,
+        intended_at=at,
+    )
+
+
+def confirm_attempt(*, attempt: Attempt, uid: UUID, at: datetime) -> None:
+    """Write down which pod the attempt has become."""
+    Attempt.objects.filter(pk=attempt.pk, state=AttemptState.INTENDED).update(
+        state=AttemptState.CREATED, uid=uid, created_at=at
+    )
+
+
+def bury_attempt(*, attempt: Attempt, at: datetime) -> None:
+    """Write down that the attempt's pod is not there, nor will be."""
+    Attempt.objects.filter(pk=attempt.pk).exclude(state=AttemptState.GONE).update(
+        state=AttemptState.GONE, gone_at=at
+    )
+
+
+def spec_of(*, instance: Instance, attempt_no: int, pool: Pool) -> PodSpec:
+    """Return what the attempt's pod is made of."""
+    marks = installation.current()
+    vendor = VENDORS[pool.family.vendor.slug]
+    selector = vendor.node_selector(family=pool.family.slug, resource_name=pool.resource_name)
+    return PodSpec(
+        marks=marks,
+        namespace=marks.namespace(instance.tenant_id),
+        name=names.pod_name(instance_id=instance.pk, attempt_no=attempt_no),
+        instance_id=instance.pk,
+        tenant_id=instance.tenant_id,
+        project_id=instance.project_id,
+        attempt_no=attempt_no,
+        image=instance.image,
+        command=tuple(instance.command),
+        environment=tuple(instance.environment.items()),
+        cpu_millicores=instance.cpu_millicores,
+        memory_mib=instance.memory_mib,
+        storage_gib=instance.storage_gib,
+        resource_name=pool.resource_name,
+        device_count=instance.device_count,
+        node_selector=tuple(selector.items()),
+        toleration_keys=vendor.toleration_keys,
+    )

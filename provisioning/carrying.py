@@ -1,0 +1,186 @@
+"""Carry out the one thing a step asks for.
+
+`carry_out` asks the cluster and returns an `Outcome`; what the outcome writes happens
+afterwards, inside the transaction that records the pass.  So no transaction is open while
+a cluster is asked, and a crash in between leaves only what the next pass looks up.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from provisioning import attempts, manifests, namespacing, podstatus
+from provisioning.cluster import asking
+from provisioning.cluster.errors import AlreadyExists, NotFound, PreconditionFailed
+from provisioning.errors import ProvisioningError
+from provisioning.models import Attempt, Cluster
+from provisioning.situations import Pass
+from provisioning.states import State
+from provisioning.steps import (
+    AT_ONCE,
+    AdoptPod,
+    BuryAttempt,
+    CreatePod,
+    DeletePod,
+    Effect,
+    FindPod,
+    Move,
+    Place,
+    PrepareNamespace,
+    ReleasePod,
+)
+
+Changes = Mapping[str, Any]
+
+
+class NameTaken(ProvisioningError):
+    """Somebody else's pod has the name of ours."""
+
+    code = "name_taken"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a step has led to: rows to write, columns of the instance, perhaps a move."""
+
+    write: Callable[[], Changes] = dict
+    move: Move | None = None
+    again: timedelta | None = None
+    frees_devices: bool = False
+
+
+def cluster_of(effect: Effect, of: Pass) -> Cluster | None:
+    """Return the cluster a step would ask; None when it asks none."""
+    if isinstance(effect, Place | AdoptPod | BuryAttempt):
+        return None
+    if isinstance(effect, DeletePod | ReleasePod) and (pod := of.pod(effect.uid)):
+        return pod.cluster
+    return _attempt(of).cluster
+
+
+def carry_out(effect: Effect, of: Pass) -> Outcome:
+    """Do it; raises what the cluster refuses with."""
+    return _HANDLERS[type(effect)](effect, of)
+
+
+def _attempt(of: Pass) -> Attempt:
+    if of.attempt is None:
+        raise RuntimeError(f"{of.instance.pk} has no attempt to act on")
+    return of.attempt
+
+
+def _place(effect: Place, of: Pass) -> Outcome:
+    def write() -> Changes:
+        attempt = attempts.open_attempt(instance=of.instance, at=of.at)
+        return {"attempt_no": attempt.no, "pool": attempt.pool}
+
+    return Outcome(write=write, move=Move(to=State.PROVISIONING, reason="placed"))
+
+
+def _prepare_namespace(effect: PrepareNamespace, of: Pass) -> Outcome:
+    cluster, tenant_id = _attempt(of).cluster, of.instance.tenant_id
+    applied = namespacing.prepare(cluster=cluster, tenant_id=tenant_id)
+
+    def write() -> Changes:
+        namespacing.remember(cluster=cluster, tenant_id=tenant_id, applied_hash=applied, at=of.at)
+        return {}
+
+    return Outcome(write=write)
+
+
+def _create_pod(effect: CreatePod, of: Pass) -> Outcome:
+    attempt = _attempt(of)
+    spec = attempts.spec_of(instance=of.instance, attempt_no=attempt.no, pool=attempt.pool)
+    try:
+        pod = asking.create_pod(attempt.cluster, manifests.pod_for(spec))
+    except AlreadyExists:
+        # Ours, if an earlier pass died or heard nothing after asking; never a stranger's to kill.
+        return _find_pod(FindPod(), of)
+    return _confirmed(
+        of, UUID(pod["metadata"]["uid"]), Move(to=State.SCHEDULING, reason="pod_created")
+    )
+
+
+def _find_pod(effect: FindPod, of: Pass) -> Outcome:
+    attempt = _attempt(of)
+    try:
+        raw = asking.get_pod(attempt.cluster, namespace=attempt.namespace, name=attempt.pod_name)
+    except NotFound:
+        return _buried(of, attempt)
+    pod = podstatus.read_pod(raw, marks=of.marks)
+    is_awaited = of.situation.state is State.PROVISIONING
+    if pod.instance_id != of.instance.pk or pod.spec_hash != attempt.spec_hash:
+        if is_awaited:
+            raise NameTaken(attempt.pod_name)
+        return _buried(of, attempt)
+    move = Move(to=State.SCHEDULING, reason="pod_adopted") if is_awaited else None
+    return _confirmed(of, pod.uid, move)
+
+
+def _adopt_pod(effect: AdoptPod, of: Pass) -> Outcome:
+    return _confirmed(of, effect.uid, Move(to=State.SCHEDULING, reason="pod_adopted"))
+
+
+def _delete_pod(effect: DeletePod, of: Pass) -> Outcome:
+    target = of.pod(effect.uid)
+    attempt = next((a for a in of.attempts if a.uid == effect.uid), None)
+    found = target or _attempt(of)
+    name = target.name if target else _attempt(of).pod_name
+    try:
+        asking.delete_pod(found.cluster, namespace=found.namespace, name=name, uid=str(effect.uid))
+    except (NotFound, PreconditionFailed):
+        # One that was seen is the watcher's to miss: it knows what the pod's seconds were.
+        return Outcome() if target or attempt is None else _buried(of, attempt)
+    return Outcome()
+
+
+def _release_pod(effect: ReleasePod, of: Pass) -> Outcome:
+    pod = of.pod(effect.uid)
+    if pod is None:
+        return Outcome(again=AT_ONCE)
+    try:
+        asking.remove_finalizer(
+            pod.cluster,
+            namespace=pod.namespace,
+            name=pod.name,
+            uid=str(pod.uid),
+            finalizer=of.marks.finalizer,
+        )
+    except (NotFound, PreconditionFailed):
+        return Outcome()
+    return Outcome()
+
+
+def _bury_attempt(effect: BuryAttempt, of: Pass) -> Outcome:
+    return _buried(of, next(a for a in of.attempts if a.no == effect.no))
+
+
+def _confirmed(of: Pass, uid: UUID, move: Move | None) -> Outcome:
+    def write() -> Changes:
+        attempts.confirm_attempt(attempt=_attempt(of), uid=uid, at=of.at)
+        return {}
+
+    return Outcome(write=write, move=move)
+
+
+def _buried(of: Pass, attempt: Attempt) -> Outcome:
+    def write() -> Changes:
+        attempts.bury_attempt(attempt=attempt, at=of.at)
+        return {}
+
+    return Outcome(write=write, again=AT_ONCE, frees_devices=True)
+
+
+Handler = Callable[[Any, Pass], Outcome]
+_HANDLERS: Final[dict[type, Handler]] = {
+    Place: _place,
+    PrepareNamespace: _prepare_namespace,
+    CreatePod: _create_pod,
+    FindPod: _find_pod,
+    AdoptPod: _adopt_pod,
+    DeletePod: _delete_pod,
+    ReleasePod: _release_pod,
+    BuryAttempt: _bury_attempt,
+}

@@ -1,0 +1,112 @@
+"""Turn specs into the objects we ask a cluster for: the pod of one attempt.
+
+Pure: dictionaries out, nothing asked.  `namespaces` writes the objects a tenant's
+namespace holds.  Every pod satisfies the `restricted` Pod Security standard: the device
+plugin brings the device in through the kubelet, so nothing has to be privileged.
+"""
+
+import hashlib
+import json
+from typing import Any, Final
+
+from provisioning import names
+from provisioning.specs import PodSpec
+
+Manifest = dict[str, Any]
+
+# Any non-root user will do; one that is the same everywhere can be given the devices.
+USER: Final = 1000
+
+
+def pod_for(spec: PodSpec) -> Manifest:
+    """Write the pod of one attempt, with its own hash as an annotation."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": spec.name,
+            "namespace": spec.namespace,
+            "labels": spec.marks.labels(
+                tenant=str(spec.tenant_id),
+                project=str(spec.project_id),
+                instance=str(spec.instance_id),
+                attempt=str(spec.attempt_no),
+            ),
+            "finalizers": [spec.marks.finalizer],
+        },
+        "spec": _pod_body(spec),
+    }
+    manifest["metadata"]["annotations"] = {spec.marks.label("spec-hash"): digest(manifest)}  # type: ignore[index]
+    return manifest
+
+
+def digest(content: object) -> str:
+    """Return the same hash for the same content, whatever its order of keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_of(manifest: Manifest, spec: PodSpec) -> str:
+    """Read the hash a pod's manifest carries."""
+    return str(manifest["metadata"]["annotations"][spec.marks.label("spec-hash")])
+
+
+def _pod_body(spec: PodSpec) -> Manifest:
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "serviceAccountName": names.SERVICE_ACCOUNT,
+        "terminationGracePeriodSeconds": spec.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **({"nodeSelector": dict(spec.node_selector)} if spec.node_selector else {}),
+        "tolerations": [
+            {"key": key, "operator": "Exists", "effect": "NoSchedule"}
+            for key in spec.toleration_keys
+        ],
+        "containers": [_container(spec)],
+    }
+
+
+def _container(spec: PodSpec) -> Manifest:
+    amounts = {
+        "cpu": f"{spec.cpu_millicores}m",
+        "memory": f"{spec.memory_mib}Mi",
+        "ephemeral-storage": f"{spec.storage_gib}Gi",
+        spec.resource_name: str(spec.device_count),
+    }
+    return {
+        "name": names.CONTAINER,
+        "image": spec.image,
+        "imagePullPolicy": "IfNotPresent",
+        **({"command": [verbatim(word) for word in spec.command]} if spec.command else {}),
+        "env": _environment(spec),
+        "resources": {"requests": dict(amounts), "limits": dict(amounts)},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+        },
+    }
+
+
+def _environment(spec: PodSpec) -> list[Manifest]:
+    # Ours come last, so a tenant's variable of the same name does not hide them.
+    variables = {
+        **dict(spec.environment),
+        "NPU_FARM_INSTANCE": str(spec.instance_id),
+        "NPU_FARM_RESOURCE": spec.resource_name,
+        "NPU_FARM_DEVICES": str(spec.device_count),
+    }
+    return [{"name": name, "value": verbatim(value)} for name, value in variables.items()]
+
+
+def verbatim(text: str) -> str:
+    """Keep the kubelet from expanding `$(NAME)` in a tenant's text."""
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text

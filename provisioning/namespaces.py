@@ -1,0 +1,94 @@
+"""Write out the objects of a tenant's namespace: limits, walls, an account without a token.
+
+Pure, like `manifests`; `carrying` applies them server-side before the first pod.
+The quota is a second lock, not the first: quotas are decided in the portal, and this
+one says only that no tenant can hold more than the cluster has.
+"""
+
+from typing import Final
+
+from provisioning import names
+from provisioning.manifests import Manifest
+from provisioning.specs import NamespaceSpec
+
+POD_SECURITY_VERSION: Final = "v1.34"
+MOST_PODS: Final = 500
+# Neighbours, nodes and the metadata address stay out of reach.
+PRIVATE_RANGES: Final = (
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+)
+
+
+def objects_for(spec: NamespaceSpec) -> list[Manifest]:
+    """Return the objects in the order they have to be applied."""
+    return [
+        _namespace(spec),
+        _service_account(spec),
+        _quota(spec),
+        _limit_range(spec),
+        _deny_all(spec),
+        _allow_out(spec),
+    ]
+
+
+def _namespace(spec: NamespaceSpec) -> Manifest:
+    security = {}
+    for mode in ("enforce", "audit", "warn"):
+        security[f"pod-security.kubernetes.io/{mode}"] = "restricted"
+        security[f"pod-security.kubernetes.io/{mode}-version"] = POD_SECURITY_VERSION
+    labels = spec.marks.labels(tenant=str(spec.tenant_id))
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": spec.name, "labels": {**labels, **security}},
+    }
+
+
+def _service_account(spec: NamespaceSpec) -> Manifest:
+    return {
+        **_object(spec, "v1", "ServiceAccount", names.SERVICE_ACCOUNT),
+        "automountServiceAccountToken": False,
+    }
+
+
+def _quota(spec: NamespaceSpec) -> Manifest:
+    hard = {f"requests.{resource_name}": str(count) for resource_name, count in spec.devices}
+    hard |= {"pods": str(MOST_PODS), "services.nodeports": "0", "services.loadbalancers": "0"}
+    return {**_object(spec, "v1", "ResourceQuota", "npu-tenant"), "spec": {"hard": hard}}
+
+
+def _limit_range(spec: NamespaceSpec) -> Manifest:
+    limit = {
+        "type": "Container",
+        "default": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
+        "defaultRequest": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
+    }
+    return {**_object(spec, "v1", "LimitRange", "npu-tenant"), "spec": {"limits": [limit]}}
+
+
+def _deny_all(spec: NamespaceSpec) -> Manifest:
+    body = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return {**_object(spec, "networking.k8s.io/v1", "NetworkPolicy", "deny-all"), "spec": body}
+
+
+def _allow_out(spec: NamespaceSpec) -> Manifest:
+    dns = {
+        "to": [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+        ],
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    }
+    internet = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_RANGES)}}]}
+    body = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [dns, internet]}
+    policy = _object(spec, "networking.k8s.io/v1", "NetworkPolicy", "allow-internet")
+    return {**policy, "spec": body}
+
+
+def _object(spec: NamespaceSpec, api_version: str, kind: str, name: str) -> Manifest:
+    labels = spec.marks.labels(tenant=str(spec.tenant_id))
+    metadata = {"name": name, "namespace": spec.name, "labels": labels}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}

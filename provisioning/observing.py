@@ -1,0 +1,102 @@
+"""Write what a pod says: the pod, its usage and the evidence for it, in one transaction.
+
+Called by the watcher alone.  The instance is told that there is something to look at, and
+a worker is asked to look; what it means is concluded there.
+"""
+
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import F
+
+from provisioning import deferring, queries, usage, witnessed
+from provisioning.models import Cluster, Instance, Node, ObservedPod
+from provisioning.specs import Observation
+from provisioning.states import Settlement
+
+_FIELDS: Final = tuple(field.name for field in fields(Observation))
+# Once known these stay, even when a runtime that lost the container takes them back.
+_RUN: Final = ("container_id", "started_at", "finished_at")
+_UNREMARKABLE: Final = frozenset({"resource_version"})
+
+
+@transaction.atomic
+def observe_pod(*, cluster: Cluster, observation: Observation, at: datetime) -> bool:
+    """Write one pod at one version; returns whether it says anything new."""
+    pod = ObservedPod.objects.filter(cluster=cluster, uid=observation.uid).first()
+    if pod and pod.resource_version == observation.resource_version and pod.gone_at is None:
+        return False
+    before = _said(pod) if pod else {}
+    pod = pod or ObservedPod(cluster=cluster, uid=observation.uid, first_seen_at=at)
+    instance = queries.find_instance(observation.instance_id)
+    _lose_other_run(pod, observation, at)
+    _take_over(pod, observation, at)
+    if is_new := _said(pod) != before:
+        _settle(pod, instance, before, at)
+    pod.save()
+    if is_new and instance:
+        tell_instance(instance, at=at)
+    return is_new
+
+
+@transaction.atomic
+def miss_pod(*, pod: ObservedPod, at: datetime) -> None:
+    """Write that a pod is there no more, and end what it still had open."""
+    if pod.settlement == Settlement.OPEN:
+        usage.close_vanished(pod=pod, at=at)
+        witnessed.add_evidence(pod=pod, kind=witnessed.VANISHED, at=at)
+        pod.settlement = Settlement.CLOSED
+    pod.gone_at = at
+    pod.save(update_fields=["gone_at", "settlement"])
+    instance = queries.find_instance(pod.instance_id)
+    if instance:
+        tell_instance(instance, at=at)
+
+
+def tell_instance(instance: Instance, *, at: datetime) -> None:
+    """Let somebody look at the instance, once this is committed."""
+    Instance.objects.filter(pk=instance.pk).update(
+        observation_seq=F("observation_seq") + 1, next_reconcile_at=at
+    )
+    deferring.defer_drain()
+
+
+def _said(pod: ObservedPod) -> dict[str, Any]:
+    said = {name: getattr(pod, name) for name in _FIELDS if name not in _UNREMARKABLE}
+    return {**said, "is_gone": pod.gone_at is not None}
+
+
+def _lose_other_run(pod: ObservedPod, observation: Observation, at: datetime) -> None:
+    """A container that was replaced in place has ended; `restartPolicy` says it cannot happen."""
+    is_other = observation.container_id and pod.container_id != observation.container_id
+    if is_other and pod.container_id and pod.settlement == Settlement.OPEN:
+        usage.close_vanished(pod=pod, at=at)
+        witnessed.add_evidence(pod=pod, kind=witnessed.VANISHED, at=at)
+    if is_other:
+        pod.container_id, pod.started_at, pod.finished_at = "", None, None
+        pod.witness_ref, pod.settlement = "", Settlement.NEVER_RAN
+
+
+def _take_over(pod: ObservedPod, observation: Observation, at: datetime) -> None:
+    said = asdict(observation)
+    for name in _RUN:
+        said[name] = said[name] or getattr(pod, name)
+    # Ids are told once; a later status without them takes nothing back.
+    said["devices"] = [asdict(device) for device in observation.devices] or pod.devices
+    for name, value in said.items():
+        setattr(pod, name, value)
+    pod.seen_at, pod.gone_at = at, None
+
+
+def _settle(
+    pod: ObservedPod, instance: Instance | None, before: dict[str, Any], at: datetime
+) -> None:
+    node = Node.objects.filter(
+        cluster=pod.cluster_id, name=pod.node_name, gone_at__isnull=True
+    ).first()
+    pod.settlement = usage.settle_run(pod=pod, instance=instance, node=node, at=at)
+    kind = witnessed.kind_of(pod, before)
+    if kind:
+        witnessed.add_evidence(pod=pod, kind=kind, at=at)

@@ -1,0 +1,157 @@
+"""Bring instances one step nearer to what is wished of them.
+
+Level-triggered: claim the instance that has been due for longest, look at what is there
+(`situations`), let `lifecycle` answer the one next step, carry it out, record it.  A hint
+may come late, twice or never; each pass starts from the rows.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import DatabaseError, transaction
+
+from provisioning import (
+    attempts,
+    breaking,
+    carrying,
+    deferring,
+    leasing,
+    lifecycle,
+    namespacing,
+    queueing,
+    recording,
+    refusals,
+    situations,
+)
+from provisioning.errors import ClusterUnreachable, ProvisioningError
+from provisioning.leasing import Claim
+from provisioning.models import Cluster, ClusterState, Instance
+from provisioning.situations import Pass
+from provisioning.steps import AT_ONCE, Act, Effect, Move, Rest
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+# Shorter than a task's soft limit by more than the longest pass.
+LONGEST_DRAIN: Final = timedelta(seconds=10)
+PAUSE_AFTER_ERROR: Final = timedelta(seconds=30)
+
+
+def drain_due(*, clock: Clock) -> int:
+    """Move due instances until none is left, and say how many passes that took."""
+    began, passes = clock(), 0
+    while clock() - began < LONGEST_DRAIN:
+        claim = leasing.claim_due(at=clock())
+        if claim is None:
+            return passes
+        reconcile(claim, at=clock())
+        passes += 1
+    deferring.defer_drain()
+    return passes
+
+
+def reconcile(claim: Claim, *, at: datetime) -> None:
+    """Take one step with a claimed instance."""
+    try:
+        _step(situations.gather(claim, at=at))
+    except recording.LeaseLost:
+        logger.warning("lease of %s lost; somebody else goes on", claim.instance.pk)
+    except DatabaseError:
+        raise
+    except Exception:
+        # What is wrong with one instance must not hold up the others.
+        logger.exception("pass over %s failed", claim.instance.pk)
+        with transaction.atomic():
+            recording.hand_back(claim, at=at, again=PAUSE_AFTER_ERROR)
+
+
+def _step(of: Pass) -> None:
+    step = lifecycle.plan(of=of.situation, now=of.at)
+    logger.debug("%s: %s", of.instance.pk, step)
+    if isinstance(step, Move):
+        _move(of, step)
+    elif isinstance(step, Act):
+        _act(of, step)
+    else:
+        _rest(of, step)
+
+
+def _move(of: Pass, move: Move) -> None:
+    with transaction.atomic():
+        recording.hand_back(of.claim, at=of.at, again=AT_ONCE, move=move)
+    # A pod that is over has given its devices back, whatever becomes of the pod.
+    if any(pod.is_over for pod in of.situation.pods):
+        _wake_queue(of.instance, of.at)
+
+
+def _rest(of: Pass, rest: Rest) -> None:
+    said = {"reason": rest.reason, "message": rest.message}
+    changes = {name: value for name, value in said.items() if value is not None}
+    with transaction.atomic():
+        recording.hand_back(
+            of.claim, at=of.at, again=rest.again, changes=changes, dead_letter=rest.dead_letter
+        )
+
+
+def _act(of: Pass, act: Act) -> None:
+    cluster = carrying.cluster_of(act.effect, of)
+    if cluster and (wait := _wait_for(cluster, of)) is not None:
+        with transaction.atomic():
+            recording.hand_back(of.claim, at=of.at, again=wait)
+        return
+    try:
+        outcome = carrying.carry_out(act.effect, of)
+        if cluster:
+            breaking.note_answer(cluster)
+        with transaction.atomic():
+            changes = outcome.write()
+            again = act.again if outcome.again is None else outcome.again
+            # A move is looked at once more: what follows from it may be due already.
+            again = AT_ONCE if outcome.move else again
+            recording.hand_back(of.claim, at=of.at, again=again, changes=changes, move=outcome.move)
+    except ProvisioningError as error:
+        _answer(of, act.effect, error, cluster)
+    else:
+        if outcome.frees_devices:
+            _wake_queue(of.instance, of.at)
+
+
+def _wait_for(cluster: Cluster, of: Pass) -> timedelta | None:
+    if not of.claim.has_time_for_a_call:
+        return AT_ONCE
+    return breaking.wait_for(cluster, at=of.at)
+
+
+def _answer(of: Pass, effect: Effect, error: ProvisioningError, cluster: Cluster | None) -> None:
+    logger.info("%s: %s refused with %s", of.instance.pk, effect, error)
+    answer = refusals.answer(error=error, effect=effect, of=of.situation)
+    if cluster:
+        _note(cluster, error, of.at)
+    if answer.pauses_cluster and cluster:
+        Cluster.objects.filter(pk=cluster.pk).update(state=ClusterState.PAUSED)
+    failures = of.instance.failures + 1
+    changes: dict[str, object] = {"failures": failures} if answer.is_failure else {}
+    said = {"reason": answer.reason, "message": answer.message}
+    changes |= {name: value for name, value in said.items() if value is not None}
+    with transaction.atomic():
+        if answer.drops_attempt and of.attempt:
+            attempts.bury_attempt(attempt=of.attempt, at=of.at)
+        if answer.forgets_namespace and cluster:
+            namespacing.forget(cluster=cluster, tenant_id=of.instance.tenant_id)
+        recording.hand_back(
+            of.claim, at=of.at, again=answer.again, changes=changes, move=answer.move
+        )
+
+
+def _note(cluster: Cluster, error: ProvisioningError, at: datetime) -> None:
+    if isinstance(error, ClusterUnreachable):
+        breaking.note_silence(cluster, at=at)
+    else:
+        breaking.note_answer(cluster)
+
+
+def _wake_queue(instance: Instance, at: datetime) -> None:
+    queueing.wake_queue(family_id=instance.instance_type.family_id, at=at)

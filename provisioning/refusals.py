@@ -1,0 +1,104 @@
+"""What to do when the cluster does not do what a step asked: error in, answer out.
+
+Pure.  An API that is down is nobody's failure; a full quota waits; a pod the cluster's
+rules forbid will never be allowed.  Ending a pod is never given up, whatever is answered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from provisioning.cluster import errors
+from provisioning.errors import ClusterUnreachable, NoCapacity, ProvisioningError
+from provisioning.faults import jitter
+from provisioning.states import State
+from provisioning.steps import AT_ONCE, CreatePod, Effect, Move, PrepareNamespace
+from provisioning.views import Situation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What to record after a step that failed."""
+
+    again: timedelta
+    move: Move | None = None
+    reason: str | None = None
+    message: str | None = None
+    is_failure: bool = False
+    """Counts against the instance's budget."""
+    drops_attempt: bool = False
+    """The pod is known not to be there, nor to come."""
+    forgets_namespace: bool = False
+    pauses_cluster: bool = False
+
+
+POLL: Final = timedelta(seconds=30)
+SHORTEST_PAUSE: Final = timedelta(seconds=0.2)
+UNREACHABLE_WAIT: Final = 5.0
+SHORTEST_QUOTA_WAIT: Final = 30.0
+LONGEST_WAIT: Final = 300.0
+
+
+def answer(*, error: ProvisioningError, effect: Effect, of: Situation) -> Answer:
+    """Say what follows from an error."""
+    if isinstance(error, ClusterUnreachable):
+        pause = timedelta(seconds=error.retry_after or UNREACHABLE_WAIT * jitter(of.seed, 0))
+        return Answer(again=max(pause, SHORTEST_PAUSE))
+    if isinstance(error, NoCapacity):
+        return _no_room(error, of)
+    if not isinstance(effect, CreatePod | PrepareNamespace):
+        return Answer(again=backoff(of), is_failure=True)
+    kinds = [kind for kind in _ON_THE_WAY_IN if isinstance(error, kind)]
+    return _ON_THE_WAY_IN[kinds[0]](error, of) if kinds else _never(error, of)
+
+
+def backoff(of: Situation) -> timedelta:
+    """Wait a random part of a time that doubles with every failure."""
+    ceiling = min(LONGEST_WAIT, 2.0**of.failures)
+    return max(SHORTEST_PAUSE, timedelta(seconds=ceiling * jitter(of.seed, of.failures)))
+
+
+def _no_room(error: NoCapacity, of: Situation) -> Answer:
+    if of.state is State.QUEUED:
+        return Answer(again=POLL, reason=error.reason, message=error.detail)
+    return Answer(again=POLL, move=Move(to=State.QUEUED, reason=error.reason, message=error.detail))
+
+
+def _waits(error: ProvisioningError, of: Situation) -> Answer:
+    # Waiting is no failure, but knocking ever more rarely is polite.
+    ceiling = min(LONGEST_WAIT, SHORTEST_QUOTA_WAIT * 2.0**of.attempts_refused)
+    wait = max(SHORTEST_QUOTA_WAIT, ceiling * jitter(of.seed, of.attempts_refused))
+    move = Move(to=State.QUEUED, reason=error.code, message=error.detail)
+    return Answer(again=timedelta(seconds=wait), move=move, drops_attempt=True)
+
+
+def _calls_operator(error: ProvisioningError, of: Situation) -> Answer:
+    move = Move(to=State.QUEUED, reason=error.code, message=error.detail, dead_letter=error.code)
+    return Answer(again=AT_ONCE, move=move, drops_attempt=True, pauses_cluster=True)
+
+
+def _same_again(error: ProvisioningError, of: Situation) -> Answer:
+    return Answer(again=backoff(of), is_failure=True)
+
+
+def _prepares_again(error: ProvisioningError, of: Situation) -> Answer:
+    return Answer(again=backoff(of), is_failure=True, forgets_namespace=True)
+
+
+def _never(error: ProvisioningError, of: Situation) -> Answer:
+    move = Move(to=State.FAILED, reason=error.code, message=error.detail, dead_letter=error.code)
+    return Answer(again=AT_ONCE, move=move, drops_attempt=True)
+
+
+_ON_THE_WAY_IN: Final[
+    dict[type[ProvisioningError], Callable[[ProvisioningError, Situation], Answer]]
+] = {
+    errors.QuotaExceeded: _waits,
+    errors.NamespaceTerminating: _waits,
+    errors.PermissionDenied: _calls_operator,
+    errors.NamespaceMissing: _prepares_again,
+    errors.NotFound: _prepares_again,
+    errors.Conflict: _same_again,
+    errors.Expired: _same_again,
+}

@@ -1,0 +1,135 @@
+"""Compare what a cluster has with what we wrote, and let its nodes vouch for what runs.
+
+A full list writes only differences.  A light one, metadata only, writes no pod at all: a
+pod at the version we know still says what it said, so its container still runs.  Both begin
+with the nodes and their leases, for a lease proves nothing about what was listed before it.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from provisioning import installation, inventorying, observing, podstatus, queries, usage
+from provisioning.cluster import asking
+from provisioning.models import Cluster, Node, ObservedPod
+from provisioning.names import Marks
+from provisioning.reconciling import Clock
+from provisioning.states import Settlement
+
+logger = logging.getLogger(__name__)
+
+Raw = Mapping[str, Any]
+
+
+@dataclass
+class Pass:
+    """One list of a cluster: what was known before, what it has shown."""
+
+    cluster: Cluster
+    marks: Marks
+    began_at: datetime
+    nodes: dict[str, Node]
+    known: dict[str, str]
+    seen: set[str] = field(default_factory=set)
+    differences: int = 0
+    # Nodes of which something was seen that we could not make out: they prove nothing now.
+    doubtful: set[str] = field(default_factory=set)
+
+
+def relist(cluster: Cluster, *, clock: Clock) -> str:
+    """Bring everything we know of a cluster up to date; returns the version to watch from."""
+    of = _begin(cluster, clock)
+    listing = asking.list_pods(cluster, selector=of.marks.selector)
+    for page in listing.pages():
+        _take_page(of, page, at=clock())
+    for pod in _missing(of):
+        of.differences += 1
+        observing.miss_pod(pod=pod, at=of.began_at)
+    Cluster.objects.filter(pk=cluster.pk).update(last_list_at=of.began_at, last_event_at=clock())
+    _vouch(of, at=clock())
+    logger.info("%s: %d pods, %d differences", cluster, len(of.seen), of.differences)
+    return listing.resource_version
+
+
+def bear_witness(cluster: Cluster, *, clock: Clock) -> None:
+    """Prove that what ran still runs, without reading more than versions."""
+    of = _begin(cluster, clock)
+    listing = asking.list_pods(cluster, selector=of.marks.selector, accept=asking.METADATA_ONLY)
+    for raw in listing:
+        metadata = raw["metadata"]
+        if of.known.get(metadata["uid"]) == metadata["resourceVersion"]:
+            of.seen.add(metadata["uid"])
+    # The watch has yet to tell of these; their nodes wait for the next time.
+    of.doubtful |= {pod.node_name for pod in _missing(of)}
+    Cluster.objects.filter(pk=cluster.pk).update(last_event_at=clock())
+    _vouch(of, at=clock())
+
+
+def _begin(cluster: Cluster, clock: Clock) -> Pass:
+    # Leases first, so that what they prove is older than what the list shows.
+    leases = asking.list_node_leases(cluster)
+    found = inventorying.read_nodes(asking.list_nodes(cluster), leases)
+    began_at = clock()
+    nodes = inventorying.record_nodes(cluster=cluster, found=found, at=began_at)
+    present = ObservedPod.objects.filter(cluster=cluster, gone_at__isnull=True)
+    return Pass(
+        cluster=cluster,
+        marks=installation.current(),
+        began_at=began_at,
+        nodes=nodes,
+        known={str(uid): rv for uid, rv in present.values_list("uid", "resource_version")},
+    )
+
+
+def _take_page(of: Pass, page: Iterable[Raw], *, at: datetime) -> None:
+    with transaction.atomic():
+        for raw in page:
+            metadata = raw.get("metadata") or {}
+            uid = str(metadata.get("uid"))
+            of.seen.add(uid)
+            if of.known.get(uid) != metadata.get("resourceVersion"):
+                of.differences += 1
+                _take(of, raw, at)
+
+
+def _take(of: Pass, raw: Raw, at: datetime) -> None:
+    try:
+        observation = podstatus.read_pod(raw, marks=of.marks)
+        # In a savepoint of its own: one pod that cannot be written does not spoil the page.
+        observing.observe_pod(cluster=of.cluster, observation=observation, at=at)
+    except Exception:
+        logger.exception("%s: a pod could not be taken in", of.cluster)
+        of.doubtful.add(str((raw.get("spec") or {}).get("nodeName") or ""))
+
+
+def _missing(of: Pass) -> list[ObservedPod]:
+    uids = [UUID(uid) for uid in of.known.keys() - of.seen]
+    return list(ObservedPod.objects.filter(cluster=of.cluster, uid__in=uids).order_by("pk"))
+
+
+def _vouch(of: Pass, *, at: datetime) -> None:
+    open_runs = ObservedPod.objects.filter(
+        cluster=of.cluster, gone_at__isnull=True, settlement=Settlement.OPEN
+    )
+    for pod in open_runs.filter(witness_ref="").exclude(node_name__in=of.doubtful):
+        _name_witness(of, pod, at)
+    names = open_runs.exclude(witness_ref="").values_list("node_name", flat=True)
+    for name in sorted(set(names) - of.doubtful):
+        node = of.nodes.get(name)
+        if node is not None and node.lease_renewed_at is not None:
+            usage.vouch_for_node(node=node, proved_until=node.lease_renewed_at)
+
+
+@transaction.atomic
+def _name_witness(of: Pass, pod: ObservedPod, at: datetime) -> None:
+    node = of.nodes.get(pod.node_name)
+    instance = queries.find_instance(pod.instance_id)
+    if node is None or instance is None:
+        return
+    pod.witness_ref = usage.name_witness(pod=pod, instance=instance, node=node, at=at)
+    pod.save(update_fields=["witness_ref"])

@@ -1,0 +1,116 @@
+"""Tell the ledger what a pod says about its one run.  The only caller of billing.
+
+A run is keyed by cluster, pod UID and container ID.  It is charged from `startedAt` to
+`finishedAt` as the node timed them; where the end is missing, up to what the node's lease
+proved.  Everything here runs in the transaction in which the watcher writes the pod.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from billing import metering, pricing
+from billing.facts import EndQuality, RunFact
+from billing.models import QuarantinedFact, UsageInterval
+from provisioning import allocating
+from provisioning.models import Instance, Node, ObservedPod
+from provisioning.specs import OVER
+from provisioning.states import Settlement
+
+METER: Final = "device_time"
+# Nobody is billed by this account: the ledger puts the fact aside and blocks the close.
+NOBODY: Final = 0
+
+
+def settle_run(
+    *, pod: ObservedPod, instance: Instance | None, node: Node | None, at: datetime
+) -> Settlement:
+    """Merge what the pod says into the ledger; the answer tells whether the pod may go."""
+    if not pod.container_id or pod.started_at is None:
+        return Settlement.NEVER_RAN
+    fact = _fact_of(pod, instance)
+    told = metering.record_run(fact=fact, at=at)
+    is_over = fact.ended_at is not None or _is_over(pod)
+    if is_over and (fact.ended_at is None or isinstance(told, QuarantinedFact)):
+        interval = _close(pod, reason=_end_reason(pod) or "end_unknown", at=at)
+    else:
+        interval = told if isinstance(told, UsageInterval) else _interval_of(pod)
+    if interval is not None and instance is not None:
+        allocating.record_devices(
+            pod=pod, instance=instance, interval=interval, node=node, fact=fact, at=at
+        )
+    return Settlement.CLOSED if is_over else Settlement.OPEN
+
+
+def close_vanished(*, pod: ObservedPod, at: datetime) -> None:
+    """End the run of a pod that is there no more, no later than it was proved."""
+    interval = _close(pod, reason="pod_vanished", at=at)
+    if interval is not None:
+        allocating.end_devices(interval=interval)
+
+
+def name_witness(*, pod: ObservedPod, instance: Instance, node: Node, at: datetime) -> str:
+    """Let the node vouch for an open run that a list has just shown on it."""
+    ref = witness_ref(node)
+    fact = _fact_of(pod, instance, witness=ref)
+    told = metering.record_run(fact=fact, at=at)
+    if isinstance(told, UsageInterval):
+        allocating.record_devices(
+            pod=pod, instance=instance, interval=told, node=node, fact=fact, at=at
+        )
+    return ref
+
+
+def vouch_for_node(*, node: Node, proved_until: datetime) -> None:
+    """Prove all open runs of this life of a node up to an instant."""
+    metering.vouch(source=node.cluster_id, ref=witness_ref(node), proved_until=proved_until)
+
+
+def witness_ref(node: Node) -> str:
+    """Name one life of a node: what ran before a reboot does not run after it."""
+    return f"{node.uid}/{node.boot_id}"
+
+
+def offer_sku(*, code: str, name: str) -> None:
+    """Let there be something that can have a price."""
+    pricing.add_sku(code=code, name=name, meter=METER)
+
+
+def _fact_of(pod: ObservedPod, instance: Instance | None, *, witness: str | None = None) -> RunFact:
+    if pod.started_at is None:
+        raise ValueError("a run has a start")
+    return RunFact(
+        source=pod.cluster_id,
+        holder_uid=pod.uid,
+        run_id=pod.container_id,
+        meter=METER,
+        resource_ref=str(pod.instance_id or pod.name),
+        account_id=instance.account_id if instance else NOBODY,
+        project_id=instance.project_id if instance else NOBODY,
+        sku_code=instance.sku_code if instance else "",
+        quantity=instance.device_count if instance else 1,
+        witness_ref=witness or pod.witness_ref or None,
+        started_at=pod.started_at,
+        ended_at=pod.finished_at,
+        end_quality=EndQuality.EXACT if pod.finished_at else None,
+        end_reason=_end_reason(pod) if pod.finished_at else "",
+    )
+
+
+def _is_over(pod: ObservedPod) -> bool:
+    return pod.phase in OVER or pod.container_state == "terminated"
+
+
+def _end_reason(pod: ObservedPod) -> str:
+    return (pod.exit_reason or pod.reason)[:100]
+
+
+def _close(pod: ObservedPod, *, reason: str, at: datetime) -> UsageInterval | None:
+    return metering.close_unproved(
+        source=pod.cluster_id, holder_uid=pod.uid, run_id=pod.container_id, reason=reason, at=at
+    )
+
+
+def _interval_of(pod: ObservedPod) -> UsageInterval | None:
+    return UsageInterval.objects.filter(
+        source=pod.cluster_id, holder_uid=pod.uid, run_id=pod.container_id
+    ).first()

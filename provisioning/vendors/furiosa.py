@@ -1,0 +1,14 @@
+"""FuriosaAI: one resource per whole card, a name of its own for each family.
+
+The device plugin injects device nodes only: no variables, no runtime class.
+"""
+
+from provisioning.vendors.base import Health, Vendor
+
+
+class Furiosa(Vendor):
+    """RNGD and Warboy."""
+
+    slug = "furiosa"
+    health = Health(metrics=("furiosa_npu_alive",), good_value=1)
+    toleration_keys = ("furiosa.ai/npu",)

@@ -1,0 +1,105 @@
+"""Follow one cluster for as long as the process lives.
+
+LIST, then WATCH from there; every so often a light list for the witnesses, now and then a
+full one in case the watch has lost something.  What cannot be followed for five minutes
+ends the process: a watcher that gives up in place shows a frozen farm.
+"""
+
+import logging
+import random
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+
+from provisioning import installation, observing, podstatus, relisting
+from provisioning.cluster import watching
+from provisioning.cluster.errors import Expired
+from provisioning.cluster.watching import Change, ChangeKind
+from provisioning.errors import ClusterRefused, ClusterUnreachable
+from provisioning.models import Cluster, ObservedPod
+from provisioning.names import Marks
+from provisioning.reconciling import Clock
+
+logger = logging.getLogger(__name__)
+
+GIVE_UP_SECONDS: Final = 300.0
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 30.0
+HEARTBEAT: Final = timedelta(seconds=5)
+
+
+class WatchLost(Exception):
+    """The cluster could not be listed for too long; somebody has to start us again."""
+
+
+class Watcher:
+    """Follows one cluster."""
+
+    def __init__(self, cluster: Cluster, *, clock: Clock) -> None:
+        self._cluster, self._clock = cluster, clock
+        self._marks = installation.current()
+        self._listed = time.monotonic()
+        self._beaten_at: datetime | None = None
+
+    def follow(self) -> None:
+        """Follow until the cluster is lost; raises `WatchLost`."""
+        failures = 0
+        while True:
+            try:
+                self._round()
+                failures = 0
+            except Expired:
+                logger.info("%s: the version is too old; listing again", self._cluster)
+            except (ClusterUnreachable, ClusterRefused) as error:
+                if time.monotonic() - self._listed > GIVE_UP_SECONDS:
+                    raise WatchLost(str(error)) from error
+                failures += 1
+                logger.warning("%s: %s", self._cluster, error)
+                time.sleep(random.uniform(0, _pause(failures)))  # noqa: S311 - spreads, hides nothing
+
+    def _round(self) -> None:
+        version = relisting.relist(self._cluster, clock=self._clock)
+        self._listed = time.monotonic()
+        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - spreads, hides nothing
+        until = self._listed + settings.RELIST_INTERVAL * jitter
+        while (left := until - time.monotonic()) > 0:
+            version = self._watch(version, seconds=min(left, settings.WITNESS_INTERVAL))
+            if until - time.monotonic() > 1:
+                relisting.bear_witness(self._cluster, clock=self._clock)
+
+    def _watch(self, version: str, *, seconds: float) -> str:
+        """Take in changes for so long; returns the version to go on from."""
+        changes = watching.watch_pods(
+            self._cluster, selector=self._marks.selector, resource_version=version, seconds=seconds
+        )
+        for change in changes:
+            self._take(change)
+            version = change.resource_version or version
+        return version
+
+    def _take(self, change: Change) -> None:
+        at = self._clock()
+        if change.kind is not ChangeKind.BOOKMARK:
+            take_change(self._cluster, change, marks=self._marks, at=at)
+        if self._beaten_at is None or at - self._beaten_at > HEARTBEAT:
+            self._beaten_at = at
+            Cluster.objects.filter(pk=self._cluster.pk).update(last_event_at=at)
+
+
+def take_change(cluster: Cluster, change: Change, *, marks: Marks, at: datetime) -> None:
+    """Write one change; an object that cannot be read is logged, and the next list tries again."""
+    try:
+        observation = podstatus.read_pod(change.object, marks=marks)
+    except podstatus.MalformedPod:
+        logger.exception("%s: a pod cannot be read", cluster)
+        return
+    observing.observe_pod(cluster=cluster, observation=observation, at=at)
+    if change.kind is ChangeKind.DELETED:
+        pod = ObservedPod.objects.get(cluster=cluster, uid=observation.uid)
+        observing.miss_pod(pod=pod, at=at)
+
+
+def _pause(failures: int) -> float:
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 10))
