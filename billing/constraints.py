@@ -10,11 +10,18 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, IntegrityError, transaction
 
+DEADLOCK_DETECTED = "40P01"
+
 
 def violated(error: DatabaseError) -> str:
     """The name of the constraint that refused; empty if the database did not say."""
     diagnosis = getattr(error.__cause__, "diag", None)
     return getattr(diagnosis, "constraint_name", None) or ""
+
+
+def is_deadlock(error: DatabaseError) -> bool:
+    """Whether the database gave up on this one of two that waited for each other."""
+    return getattr(error.__cause__, "pgcode", None) == DEADLOCK_DETECTED
 
 
 @contextmanager

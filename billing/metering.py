@@ -8,12 +8,12 @@ tells.  `charging` prices the intervals once their billing period is due.
 from datetime import datetime
 from uuid import UUID
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.db.models import Q
 
 from billing import quarantining
 from billing.booking import book, locked, watermark_of, write_end
-from billing.constraints import violated
+from billing.constraints import is_deadlock, violated
 from billing.facts import EndQuality, FactProblem, RunFact, find_problem
 from billing.intervals import whole_second
 from billing.merging import Contradiction, End
@@ -73,7 +73,9 @@ def _book_again_if_raced(fact: RunFact, at: datetime) -> UsageInterval:
     try:
         with transaction.atomic():
             return book(fact=fact, at=at)
-    except IntegrityError:
+    except (IntegrityError, OperationalError) as error:
+        if not (isinstance(error, IntegrityError) or is_deadlock(error)):
+            raise
         # Another observer may have written this run or its successor in between.
         with transaction.atomic():
             return book(fact=fact, at=at)

@@ -1,0 +1,83 @@
+"""What the documents say in each language, word for word."""
+
+from typing import Final
+
+Words = dict[str, str]
+
+KOREAN: Final[Words] = {
+    "language": "ko",
+    "invoice": "청구서",
+    "void": "취소됨",
+    "number": "청구번호",
+    "issued_on": "작성일자",
+    "due_on": "납부기한",
+    "period": "청구기간",
+    "seller": "공급자",
+    "buyer": "공급받는 자",
+    "business_number": "등록번호",
+    "representative": "대표자",
+    "address": "주소",
+    "email": "이메일",
+    "amount_due": "청구금액",
+    "pay_to": "입금계좌",
+    "position": "번호",
+    "project": "프로젝트",
+    "item": "품목",
+    "service": "이용기간",
+    "device_seconds": "장치·초",
+    "device_hours": "장치·시간",
+    "hourly_rate": "시간당 단가",
+    "net_amount": "공급가액",
+    "tax_amount": "세액",
+    "total_amount": "합계",
+    "tax": "부가가치세",
+    "currency": "통화",
+    "won": "원",
+    "control_total": "합계",
+    "lines": "줄",
+    "sku": "SKU",
+    "rule": "공급가액은 장치·초 × 시간당 단가 ÷ 3,600이며 줄마다 한 번 원 단위로 반올림합니다. "
+    "부가가치세는 공급가액 합계에 한 번 계산하여 원 미만을 버리고 줄에 나눕니다.",
+    "not_tax_invoice": "이 청구서는 세금계산서가 아닙니다.",
+    "page": "쪽",
+}
+
+ENGLISH: Final[Words] = {
+    "language": "en",
+    "invoice": "Invoice",
+    "void": "Void",
+    "number": "Invoice number",
+    "issued_on": "Issued on",
+    "due_on": "Due on",
+    "period": "Billing period",
+    "seller": "Seller",
+    "buyer": "Buyer",
+    "business_number": "Business number",
+    "representative": "Representative",
+    "address": "Address",
+    "email": "Email",
+    "amount_due": "Amount due",
+    "pay_to": "Pay to",
+    "position": "No.",
+    "project": "Project",
+    "item": "Item",
+    "service": "Used from, until",
+    "device_seconds": "Device-seconds",
+    "device_hours": "Device-hours",
+    "hourly_rate": "Hourly rate",
+    "net_amount": "Net amount",
+    "tax_amount": "Tax amount",
+    "total_amount": "Total",
+    "tax": "VAT",
+    "currency": "Currency",
+    "won": "KRW",
+    "control_total": "TOTAL",
+    "lines": "lines",
+    "sku": "SKU",
+    "rule": "A net amount is device-seconds × hourly rate ÷ 3,600, rounded once per line to the "
+    "won. VAT is taken once on the net total, rounded down and spread over the lines.",
+    "not_tax_invoice": "This invoice is not a Korean tax invoice (세금계산서).",
+    "page": "page",
+}
+
+WORDS: Final[dict[str, Words]] = {"ko": KOREAN, "en": ENGLISH}
