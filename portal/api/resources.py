@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import django_filters
 from django.db.models import Model, QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers, viewsets
 from rest_framework.response import Response
 
 from portal.api.callers import caller
-from portal.tenants.models import User
+from portal.tenants.models import Tenant, User
 
 M = TypeVar("M", bound=Model)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -28,6 +29,21 @@ class InstantField(serializers.DateTimeField):
         if not EARLIEST <= instant < LATEST:
             raise serializers.ValidationError("This instant is out of range.", code="out_of_range")
         return instant
+
+
+class TenantFilter(django_filters.CharFilter):
+    """By tenant, where those below us keep only its id."""
+
+    def __init__(self, id_field: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.id_field = id_field
+
+    def filter(self, rows: QuerySet[M], slug: str) -> QuerySet[M]:
+        """Keep the rows of the tenant of this short name."""
+        if not slug:
+            return rows
+        tenants = Tenant.objects.filter(slug=slug).values("pk")
+        return rows.filter(**{f"{self.id_field}__in": tenants})
 
 
 class Resource(viewsets.GenericViewSet[Any]):

@@ -86,10 +86,14 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Give every operation the problems it may answer with."""
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+    result["components"]["responses"] = {
+        f"Problem{status}": _response(meaning) for status, meaning in _MEANINGS.items()
+    }
     for path, item in result["paths"].items():
         for method in _METHODS & set(item):
-            for status in _problems_of(path, method, item[method]):
-                item[method]["responses"].setdefault(status, _response(status))
+            for status in sorted(_problems_of(path, method, item[method])):
+                reference = {"$ref": f"#/components/responses/Problem{status}"}
+                item[method]["responses"].setdefault(status, reference)
     return result
 
 
@@ -106,6 +110,6 @@ def _problems_of(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     return problems
 
 
-def _response(status: str) -> dict[str, Any]:
+def _response(meaning: str) -> dict[str, Any]:
     reference = {"$ref": "#/components/schemas/Problem"}
-    return {"description": _MEANINGS[status], "content": {CONTENT_TYPE: {"schema": reference}}}
+    return {"description": meaning, "content": {CONTENT_TYPE: {"schema": reference}}}

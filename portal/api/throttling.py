@@ -8,11 +8,14 @@ kept in the database.
 import time
 from collections import Counter
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
+
+if TYPE_CHECKING:  # rest_framework.views imports this module
+    from rest_framework.views import APIView
 
 WINDOW = 60
 DEFAULT_PER_MINUTE = 6000
@@ -25,7 +28,7 @@ class MinuteThrottle(BaseThrottle):
     _window = 0
     _calls: Counter[str] = Counter()
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the call, and say whether it is still within the minute's share."""
         share: int = getattr(settings, "API_CALLS_PER_MINUTE", DEFAULT_PER_MINUTE)
         return self._count(self._who(request)) <= share

@@ -1,13 +1,22 @@
 """The API by address; one module of `v1` per resource."""
 
 from django.urls import include, path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularJSONAPIView
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
 from portal.api.v1.accounts import AccountViewSet
+from portal.api.v1.billing_periods import BillingPeriodViewSet
 from portal.api.v1.capacity import CapacityViewSet
+from portal.api.v1.clusters import ClusterViewSet
 from portal.api.v1.images import ImageViewSet
 from portal.api.v1.instance_requests import InstanceRequestViewSet
 from portal.api.v1.instance_types import InstanceTypeViewSet
+from portal.api.v1.instances import InstanceViewSet
+from portal.api.v1.invoices import InvoiceViewSet
 from portal.api.v1.me import MeViewSet
 from portal.api.v1.members import MemberViewSet
 from portal.api.v1.price_books import PriceBookViewSet, SkuViewSet
@@ -19,14 +28,27 @@ from portal.api.v1.rates import RateViewSet
 from portal.api.v1.tenants import TenantViewSet
 from portal.api.v1.tokens import TokenViewSet
 from portal.api.v1.usage import UsageViewSet
+from portal.tenants.errors import NotFound
+
+
+@extend_schema(exclude=True)
+@api_view(["GET", "POST", "PUT", "PATCH", "DELETE"])
+def nothing_here(request: Request, anything: str) -> Response:
+    """Answer an address the API does not have in the API's own words."""
+    raise NotFound
+
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 for name, resource in (
     ("accounts", AccountViewSet),
+    ("billing-periods", BillingPeriodViewSet),
     ("capacity", CapacityViewSet),
+    ("clusters", ClusterViewSet),
     ("images", ImageViewSet),
     ("instance-requests", InstanceRequestViewSet),
     ("instance-types", InstanceTypeViewSet),
+    ("instances", InstanceViewSet),
+    ("invoices", InvoiceViewSet),
     ("members", MemberViewSet),
     ("price-books", PriceBookViewSet),
     ("project-members", ProjectMemberViewSet),
@@ -43,5 +65,7 @@ for name, resource in (
 
 urlpatterns = [
     path("me", MeViewSet.as_view({"get": "retrieve"}), name="api-me"),
+    path("schema", SpectacularJSONAPIView.as_view(), name="api-schema"),
     path("", include(router.urls)),
+    path("<path:anything>", nothing_here, name="api-nothing-here"),
 ]

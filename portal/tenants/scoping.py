@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 
 from billing.models import Account, Invoice
 from portal.tenants.access import (
@@ -129,7 +129,7 @@ def project_member_for(
 def instances_of(user: User, action: Action = Action.VIEW_INSTANCE) -> QuerySet[Instance]:
     """Instances with which the person may do this."""
     rows = Instance.objects.filter(project_id__in=projects_of(user, action).values("pk"))
-    return rows.select_related("instance_type__family")
+    return rows.select_related("instance_type__family").annotate(tenant_slug=_tenant_slug())
 
 
 def instance_for(user: User, instance_id: UUID, action: Action = Action.VIEW_INSTANCE) -> Instance:
@@ -139,7 +139,8 @@ def instance_for(user: User, instance_id: UUID, action: Action = Action.VIEW_INS
 
 def accounts_of(user: User, action: Action = Action.VIEW_ACCOUNT) -> QuerySet[Account]:
     """Billing accounts of the tenants in which the person may do this."""
-    return Account.objects.filter(tenant_id__in=tenants_of(user, action).values("pk"))
+    rows = Account.objects.filter(tenant_id__in=tenants_of(user, action).values("pk"))
+    return rows.annotate(tenant_slug=_tenant_slug())
 
 
 def account_for(user: User, account_id: int, action: Action = Action.VIEW_ACCOUNT) -> Account:
@@ -186,6 +187,11 @@ def may(user: User, tenant: Tenant, action: Action) -> bool:
     return projects_of(user, action).filter(tenant=tenant).exists() or (
         tenants_of(user, action).filter(pk=tenant.pk).exists()
     )
+
+
+def _tenant_slug() -> Subquery:
+    # Those below us keep the tenant's id only; people know it by its short name.
+    return Subquery(Tenant.objects.filter(pk=OuterRef("tenant_id")).values("slug")[:1])
 
 
 def _memberships(user: User, action: Action) -> QuerySet[Membership]:

@@ -1,28 +1,30 @@
 """Accounts: who is billed."""
 
 from django.db.models import QuerySet
-from django_filters import FilterSet, NumberFilter
+from django_filters import FilterSet
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.models import Account
-from portal.api.resources import Resource, described_only
+from portal.api.resources import Resource, TenantFilter, described_only
 from portal.tenants import scoping
 
 
 class AccountSerializer(serializers.ModelSerializer[Account]):
     """The party billed for a tenant's use."""
 
+    tenant = serializers.CharField(source="tenant_slug")
+
     class Meta:
         model = Account
-        fields = ("id", "tenant_id", "name", "currency", "timezone", "created_at")
+        fields = ("id", "tenant", "name", "currency", "timezone", "created_at")
 
 
 class AccountFilter(FilterSet):
     """By tenant."""
 
-    tenant = NumberFilter(field_name="tenant_id")
+    tenant = TenantFilter("tenant_id")
 
     class Meta:
         model = Account

@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import closing, invoicing, periods
-from billing.closing import Blocker, CloseException
+from billing.closing import CloseException
 from billing.models import Account, BillingPeriod
+from portal.api import words
 from portal.api.idempotency import idempotent
 from portal.api.resources import InstantField, Resource, described_only
 from portal.api.v1.invoices import InvoiceDetailSerializer
@@ -35,7 +36,7 @@ class BillingPeriodSerializer(serializers.ModelSerializer[BillingPeriod]):
 class CloseExceptionSerializer(serializers.Serializer[CloseException]):
     """One thing that keeps a period from being invoiced."""
 
-    code = serializers.ChoiceField(choices=[each.value for each in Blocker])
+    code = serializers.ChoiceField(choices=words.BLOCKERS)
     message = serializers.CharField()
     ref = serializers.CharField()
     seconds = serializers.IntegerField()

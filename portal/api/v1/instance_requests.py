@@ -11,11 +11,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api import words
 from portal.api.idempotency import idempotent
 from portal.api.resources import InstantField, Resource, described_only
 from portal.api.v1.quota_requests import RejectionSerializer
 from portal.requests import approving, submitting
-from portal.requests.models import InstanceRequest, State
+from portal.requests.models import InstanceRequest
 from portal.requests.scoping import instance_request_for, instance_requests_of
 from portal.requests.wishes import InstanceWish
 from portal.tenants import scoping
@@ -30,6 +31,7 @@ class InstanceRequestSerializer(serializers.ModelSerializer[InstanceRequest]):
     instance_type = serializers.CharField(source="instance_type.slug")
     image = serializers.CharField(source="image.slug")
     hold_reasons = serializers.ListField(child=serializers.CharField())
+    state = serializers.ChoiceField(choices=words.REQUEST_STATES)
     submitted_by = serializers.EmailField(source="submitted_by.email")
     decided_by = serializers.EmailField(source="decided_by.email", allow_null=True, default=None)
     instances = serializers.SerializerMethodField()
@@ -83,7 +85,7 @@ class InstanceRequestFilter(django_filters.FilterSet):
 
     tenant = django_filters.CharFilter(field_name="project__tenant__slug")
     project = django_filters.NumberFilter(field_name="project_id")
-    state = django_filters.ChoiceFilter(choices=State.choices)
+    state = django_filters.ChoiceFilter(choices=[(each, each) for each in words.REQUEST_STATES])
 
     class Meta:
         model = InstanceRequest

@@ -11,32 +11,33 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.resources import InstantField, Resource, described_only
+from portal.api import words
+from portal.api.resources import InstantField, Resource, TenantFilter, described_only
 from portal.requests import operating
 from portal.tenants import scoping
 from portal.tenants.access import Action
 from provisioning import queries, reading
 from provisioning.models import Allocation, Instance, Transition
-from provisioning.states import Desired, State
 
-STATES = [(state.value, state.value) for state in State]
 MOST_LOG_LINES = 5000
 
 
 class InstanceSerializer(serializers.ModelSerializer[Instance]):
     """What a tenant runs: what is wished of it, what it is, and why."""
 
+    tenant = serializers.CharField(source="tenant_slug")
+    project = serializers.IntegerField(source="project_id")
     instance_type = serializers.CharField(source="instance_type.slug")
     family = serializers.CharField(source="instance_type.family.slug")
-    desired = serializers.ChoiceField(choices=[each.value for each in Desired])
-    state = serializers.ChoiceField(choices=[each.value for each in State])
+    desired = serializers.ChoiceField(choices=words.DESIRED)
+    state = serializers.ChoiceField(choices=words.INSTANCE_STATES)
 
     class Meta:
         model = Instance
         fields = (
             "id",
-            "tenant_id",
-            "project_id",
+            "tenant",
+            "project",
             "name",
             "instance_type",
             "family",
@@ -74,6 +75,9 @@ class InstanceDetailSerializer(InstanceSerializer):
 class TransitionSerializer(serializers.ModelSerializer[Transition]):
     """One change of state, and why we concluded it."""
 
+    from_state = serializers.CharField()
+    to_state = serializers.ChoiceField(choices=words.INSTANCE_STATES)
+
     class Meta:
         model = Transition
         fields = ("from_state", "to_state", "reason", "message", "attempt_no", "at")
@@ -108,10 +112,12 @@ class TailSerializer(serializers.Serializer[Instance]):
 class InstanceFilter(django_filters.FilterSet):
     """By tenant, project, state and what is wished."""
 
-    tenant = django_filters.NumberFilter(field_name="tenant_id")
+    tenant = TenantFilter("tenant_id")
     project = django_filters.NumberFilter(field_name="project_id")
-    state = django_filters.MultipleChoiceFilter(choices=STATES)
-    desired = django_filters.ChoiceFilter(choices=[(each.value, each.value) for each in Desired])
+    state = django_filters.MultipleChoiceFilter(
+        choices=[(each, each) for each in words.INSTANCE_STATES]
+    )
+    desired = django_filters.ChoiceFilter(choices=[(each, each) for each in words.DESIRED])
 
     class Meta:
         model = Instance

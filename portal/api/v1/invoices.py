@@ -16,12 +16,13 @@ from rest_framework.response import Response
 
 from billing import documents, invoicing
 from billing.models import Invoice, InvoiceFile, InvoiceLine
+from portal.api import words
 from portal.api.idempotency import idempotent
-from portal.api.resources import Resource, described_only
+from portal.api.resources import Resource, TenantFilter, described_only
 from portal.tenants import scoping
 from portal.tenants.access import Action
 
-LANGUAGE = OpenApiParameter("language", enum=InvoiceFile.Language.values, default="ko")
+LANGUAGE = OpenApiParameter("language", enum=words.LANGUAGES, default="ko")
 
 
 class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
@@ -29,6 +30,7 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
 
     account = serializers.IntegerField(source="account_id")
     period = serializers.IntegerField(source="period_id")
+    state = serializers.ChoiceField(choices=words.INVOICE_STATES)
 
     class Meta:
         model = Invoice
@@ -88,16 +90,16 @@ class InvoiceDetailSerializer(InvoiceSerializer):
 class LanguageSerializer(serializers.Serializer[InvoiceFile]):
     """Which language a document speaks."""
 
-    language = serializers.ChoiceField(choices=InvoiceFile.Language.choices, default="ko")
+    language = serializers.ChoiceField(choices=words.LANGUAGES, default="ko")
 
 
 class InvoiceFilter(django_filters.FilterSet):
     """By tenant, account, period and state."""
 
-    tenant = django_filters.NumberFilter(field_name="account__tenant_id")
+    tenant = TenantFilter("account__tenant_id")
     account = django_filters.NumberFilter(field_name="account_id")
     period = django_filters.NumberFilter(field_name="period_id")
-    state = django_filters.ChoiceFilter(choices=Invoice.State.choices)
+    state = django_filters.ChoiceFilter(choices=[(each, each) for each in words.INVOICE_STATES])
 
     class Meta:
         model = Invoice

@@ -6,9 +6,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from portal.api import words
 from portal.api.callers import caller
 from portal.tenants import scoping
-from portal.tenants.access import Role, StaffRole
 from portal.tenants.models import Membership, User
 
 
@@ -18,7 +18,7 @@ class MyTenantSerializer(serializers.ModelSerializer[Membership]):
     id = serializers.IntegerField(source="tenant.id")
     slug = serializers.CharField(source="tenant.slug")
     name = serializers.CharField(source="tenant.name")
-    role = serializers.ChoiceField(choices=[role.value for role in Role])
+    role = serializers.ChoiceField(choices=words.ROLES)
 
     class Meta:
         model = Membership
@@ -28,6 +28,7 @@ class MyTenantSerializer(serializers.ModelSerializer[Membership]):
 class MeSerializer(serializers.ModelSerializer[User]):
     """The person who calls."""
 
+    language = serializers.ChoiceField(choices=words.LANGUAGES)
     staff_roles = serializers.SerializerMethodField()
     tenants = serializers.SerializerMethodField()
 
@@ -35,7 +36,9 @@ class MeSerializer(serializers.ModelSerializer[User]):
         model = User
         fields = ("id", "email", "name", "language", "staff_roles", "tenants")
 
-    @extend_schema_field({"type": "array", "items": {"enum": [role.value for role in StaffRole]}})
+    @extend_schema_field(
+        serializers.ListField(child=serializers.ChoiceField(choices=words.STAFF_ROLES))
+    )
     def get_staff_roles(self, user: User) -> list[str]:
         """What I am to the platform."""
         return list(scoping.staff_roles_of(user))

@@ -8,13 +8,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api import words
 from portal.api.idempotency import idempotent
 from portal.api.resources import Resource, described_only
 from portal.tenants import joining, scoping
-from portal.tenants.access import Action, Role
+from portal.tenants.access import Action
 from portal.tenants.models import Membership
-
-ROLES = [role.value for role in Role]
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
@@ -23,7 +22,7 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
     tenant = serializers.CharField(source="tenant.slug")
     email = serializers.EmailField(source="user.email")
     name = serializers.CharField(source="user.name")
-    role = serializers.ChoiceField(choices=ROLES)
+    role = serializers.ChoiceField(choices=words.ROLES)
 
     class Meta:
         model = Membership
@@ -35,13 +34,13 @@ class NewMemberSerializer(serializers.Serializer[Membership]):
 
     tenant = serializers.CharField(max_length=48)
     email = serializers.EmailField()
-    role = serializers.ChoiceField(choices=ROLES)
+    role = serializers.ChoiceField(choices=words.ROLES)
 
 
 class RoleSerializer(serializers.Serializer[Membership]):
     """Another role."""
 
-    role = serializers.ChoiceField(choices=ROLES)
+    role = serializers.ChoiceField(choices=words.ROLES)
 
 
 class MemberFilter(django_filters.FilterSet):

@@ -8,13 +8,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api import words
 from portal.api.idempotency import idempotent
 from portal.api.resources import Resource, described_only
 from portal.tenants import joining, scoping
-from portal.tenants.access import PROJECT_ROLES, Action
+from portal.tenants.access import Action
 from portal.tenants.models import ProjectMembership
-
-ROLES = [role.value for role in PROJECT_ROLES]
 
 
 class ProjectMemberSerializer(serializers.ModelSerializer[ProjectMembership]):
@@ -23,7 +22,7 @@ class ProjectMemberSerializer(serializers.ModelSerializer[ProjectMembership]):
     project = serializers.IntegerField(source="project_id")
     email = serializers.EmailField(source="user.email")
     name = serializers.CharField(source="user.name")
-    role = serializers.ChoiceField(choices=ROLES)
+    role = serializers.ChoiceField(choices=words.PROJECT_ROLES)
 
     class Meta:
         model = ProjectMembership
@@ -35,7 +34,7 @@ class NewProjectMemberSerializer(serializers.Serializer[ProjectMembership]):
 
     project = serializers.IntegerField()
     email = serializers.EmailField()
-    role = serializers.ChoiceField(choices=ROLES)
+    role = serializers.ChoiceField(choices=words.PROJECT_ROLES)
 
 
 class ProjectMemberFilter(django_filters.FilterSet):

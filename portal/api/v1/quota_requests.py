@@ -11,10 +11,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api import words
 from portal.api.idempotency import idempotent
 from portal.api.resources import Resource, described_only
 from portal.requests import approving, submitting
-from portal.requests.models import QuotaRequest, State
+from portal.requests.models import QuotaRequest
 from portal.requests.scoping import quota_request_for, quota_requests_of
 from portal.tenants import scoping
 from portal.tenants.access import Action
@@ -27,6 +28,7 @@ class QuotaRequestSerializer(serializers.ModelSerializer[QuotaRequest]):
     tenant = serializers.CharField(source="project.tenant.slug")
     project = serializers.IntegerField(source="project_id")
     family = serializers.CharField(source="family.slug")
+    state = serializers.ChoiceField(choices=words.REQUEST_STATES)
     submitted_by = serializers.EmailField(source="submitted_by.email")
     decided_by = serializers.EmailField(source="decided_by.email", allow_null=True, default=None)
 
@@ -77,7 +79,7 @@ class QuotaRequestFilter(django_filters.FilterSet):
     tenant = django_filters.CharFilter(field_name="project__tenant__slug")
     project = django_filters.NumberFilter(field_name="project_id")
     family = django_filters.CharFilter(field_name="family__slug")
-    state = django_filters.ChoiceFilter(choices=State.choices)
+    state = django_filters.ChoiceFilter(choices=[(each, each) for each in words.REQUEST_STATES])
 
     class Meta:
         model = QuotaRequest

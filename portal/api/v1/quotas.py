@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api import words
 from portal.api.resources import Resource, described_only
 from portal.quotas import scoping
 from portal.quotas.models import Quota, QuotaEntry
@@ -32,6 +33,8 @@ class QuotaSerializer(serializers.ModelSerializer[Quota]):
 
 class QuotaEntrySerializer(serializers.ModelSerializer[QuotaEntry]):
     """One change of what may still be reserved."""
+
+    kind = serializers.ChoiceField(choices=words.ENTRY_KINDS)
 
     class Meta:
         model = QuotaEntry

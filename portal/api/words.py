@@ -1,0 +1,26 @@
+"""The fixed words of the API: as programs read them, in no language.
+
+The OpenAPI document names each set once (`ENUM_NAME_OVERRIDES` in the settings).
+"""
+
+from typing import Final
+
+from billing.closing import Blocker
+from billing.models import Invoice, InvoiceFile
+from portal.quotas.models import QuotaEntry
+from portal.requests.models import State as RequestState
+from portal.tenants import access
+from provisioning.models import ClusterState
+from provisioning.states import Desired, State
+
+ROLES: Final = [role.value for role in access.Role]
+PROJECT_ROLES: Final = [role.value for role in access.PROJECT_ROLES]
+STAFF_ROLES: Final = [role.value for role in access.StaffRole]
+LANGUAGES: Final = [language.value for language in InvoiceFile.Language]
+ENTRY_KINDS: Final = [kind.value for kind in QuotaEntry.Kind]
+REQUEST_STATES: Final = [state.value for state in RequestState]
+DESIRED: Final = [desired.value for desired in Desired]
+INSTANCE_STATES: Final = [state.value for state in State]
+CLUSTER_STATES: Final = [state.value for state in ClusterState]
+INVOICE_STATES: Final = [state.value for state in Invoice.State]
+BLOCKERS: Final = [blocker.value for blocker in Blocker]
