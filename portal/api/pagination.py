@@ -6,9 +6,9 @@ makes them, are told apart by id.
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError as InvalidValue
@@ -38,12 +38,9 @@ class CreatedCursorPagination(BasePagination):
         sign, self.field = ("-", order[1:]) if order.startswith("-") else ("", order)
         rows = queryset.order_by(f"{sign}{self.field}", f"{sign}pk")
         if cursor := request.query_params.get("cursor"):
-            rows = _after(rows, self.field, "lt" if sign else "gt", _place(cursor))
+            rows = _after(rows, self.field, "lt" if sign else "gt", cursor)
         limit = _limit(request.query_params.get("limit"))
-        try:
-            found = list(rows[: limit + 1])
-        except (InvalidValue, ValueError, OverflowError):
-            raise _refused("cursor", "This is not a cursor of ours.") from None
+        found = list(rows[: limit + 1])
         self.page, self.has_more = found[:limit], len(found) > limit
         return self.page
 
@@ -94,17 +91,12 @@ class CreatedCursorPagination(BasePagination):
         ]
 
 
-def _after(
-    rows: QuerySet[Any], field: str, comparison: str, place: tuple[str, str]
-) -> QuerySet[Any]:
-    value, pk = place
+def _after(rows: QuerySet[Any], field: str, comparison: str, cursor: str) -> QuerySet[Any]:
+    value, pk = _place(cursor, rows.model, field)
     later = Q(**{f"{field}__{comparison}": value})
     same = Q(**{field: value, f"pk__{comparison}": pk})
-    try:
-        # The first condition is implied; it lets the database start in the index.
-        return rows.filter(later | same, **{f"{field}__{comparison}e": value})
-    except (InvalidValue, ValueError, TypeError):
-        raise _refused("cursor", "This is not a cursor of ours.") from None
+    # The first condition is implied; it lets the database start in the index.
+    return rows.filter(later | same, **{f"{field}__{comparison}e": value})
 
 
 def _cursor(row: Model, field: str) -> str:
@@ -113,14 +105,17 @@ def _cursor(row: Model, field: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _place(cursor: str) -> tuple[str, str]:
+def _place(cursor: str, model: type[Model], field: str) -> tuple[Any, Any]:
     try:
         value, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(pk, str) or "\x00" in f"{value}{pk}":
+        if not isinstance(value, str | int) or not isinstance(pk, str) or "\x00" in f"{value}{pk}":
             raise ValueError
-    except (binascii.Error, ValueError, TypeError):
+        place = model._meta.get_field(field).to_python(value), model._meta.pk.to_python(pk)
+        if isinstance(place[0], datetime) and place[0].tzinfo is None:
+            raise ValueError
+    except (InvalidValue, ValueError, TypeError, OverflowError):
         raise _refused("cursor", "This is not a cursor of ours.") from None
-    return value, pk
+    return place
 
 
 def _limit(text: str | None) -> int:
