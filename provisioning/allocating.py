@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from billing import metering, quarantining
 from billing.facts import FactProblem, RunFact
 from billing.models import UsageInterval
+from provisioning import witnessed
 from provisioning.models import Allocation, Instance, Node, ObservedPod
 
 
@@ -28,7 +29,7 @@ def record_devices(
     try:
         with transaction.atomic():
             if node is not None and not Allocation.objects.filter(interval=interval).exists():
-                _open(pod, instance, interval, node)
+                _open(pod, instance, interval, node, at)
             _end(interval)
     except IntegrityError:
         quarantining.put_aside(fact=fact, problem=FactProblem.OVERLAP, at=at)
@@ -39,7 +40,9 @@ def end_devices(*, interval: UsageInterval) -> None:
     _end(interval)
 
 
-def _open(pod: ObservedPod, instance: Instance, interval: UsageInterval, node: Node) -> None:
+def _open(
+    pod: ObservedPod, instance: Instance, interval: UsageInterval, node: Node, at: datetime
+) -> None:
     allocations = [
         Allocation(
             cluster_id=pod.cluster_id,
@@ -55,11 +58,11 @@ def _open(pod: ObservedPod, instance: Instance, interval: UsageInterval, node: N
         for device in pod.devices
     ]
     for allocation in allocations:
-        _end_predecessor(allocation)
+        _end_predecessor(allocation, at)
     Allocation.objects.bulk_create(allocations)
 
 
-def _end_predecessor(successor: Allocation) -> None:
+def _end_predecessor(successor: Allocation, at: datetime) -> None:
     held = Allocation.objects.filter(
         cluster=successor.cluster_id,
         node_uid=successor.node_uid,
@@ -79,6 +82,13 @@ def _end_predecessor(successor: Allocation) -> None:
         )
         if closed is not None:
             _end(closed)
+            _say_superseded(before, at)
+
+
+def _say_superseded(interval: UsageInterval, at: datetime) -> None:
+    pod = ObservedPod.objects.filter(cluster=interval.source, uid=interval.holder_uid).first()
+    if pod is not None:
+        witnessed.add_evidence(pod=pod, kind=witnessed.SUPERSEDED, at=at)
 
 
 def _end(interval: UsageInterval) -> None:

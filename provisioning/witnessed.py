@@ -14,6 +14,8 @@ STARTED: Final = "started"
 ENDED: Final = "ended"
 END_UNKNOWN: Final = "end_unknown"
 VANISHED: Final = "vanished"
+SUPERSEDED: Final = "superseded"
+GIVEN_UP: Final = frozenset({END_UNKNOWN, VANISHED, SUPERSEDED})
 
 
 def kind_of(pod: ObservedPod, before: Mapping[str, Any]) -> str:

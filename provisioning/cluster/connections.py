@@ -5,6 +5,7 @@ answers stay raw JSON: its models would cost twenty times `json.loads` and refus
 list for one odd field.
 """
 
+import logging
 import os
 import threading
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from kubernetes import client, config
 
 from provisioning.cluster.sealing import unseal
 from provisioning.models import Cluster
+
+logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS: Final = 8
 
@@ -54,6 +57,10 @@ def _connect(kubeconfig: dict[str, object]) -> Connection:
     )
     # The API of a cluster is reached directly; the machine's web proxy is for people.
     settings.proxy = None
+    if not settings.verify_ssl:
+        # Whoever gave us the kubeconfig has decided that; once is enough to say so.
+        logger.warning("%s: its certificate is not verified", settings.host)
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     api = client.ApiClient(configuration=settings)
     headers = {"User-Agent": "npu-farm"}
     if bearer := settings.auth_settings().get("BearerToken"):
