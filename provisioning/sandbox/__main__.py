@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m provisioning.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--state", type=Path, required=True, help="folder for state and kubeconfigs")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="folder for state and kubeconfigs"
+    )
     parser.add_argument("--farm", type=Path, default=farm.DEFAULT_FARM, help="farm file")
     return parser
 

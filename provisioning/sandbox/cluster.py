@@ -43,7 +43,5 @@ def lay_ground(*, spec: ClusterSpec, farm: Farm, clock: Clock, journal: Journal)
         window_seconds=farm.server.event_window_seconds,
         limit=farm.server.event_window_size,
     )
-    watches = Watches(
-        store, history, clock=clock, bookmark_seconds=farm.server.bookmark_seconds
-    )
+    watches = Watches(store, history, clock=clock, bookmark_seconds=farm.server.bookmark_seconds)
     return Cluster(spec, farm, clock, Timers(clock), store, history, watches)

@@ -6,11 +6,14 @@ with the object, then what the namespace's rules say, and the name last.
 
 from dataclasses import dataclass
 
-from provisioning.sandbox import defaulting, errors
+from provisioning.sandbox import errors
 from provisioning.sandbox.admission import chain
 from provisioning.sandbox.cluster import Cluster
+from provisioning.sandbox.defaulting import decorating, filling
 from provisioning.sandbox.kinds import Kind
-from provisioning.sandbox.objects import Json, name_of, without_type
+from provisioning.sandbox.objects import Json, metadata, name_of, without_type
+from provisioning.sandbox.patching import ownership
+from provisioning.sandbox.patching.ownership import Owner
 from provisioning.sandbox.store import Stored
 from provisioning.sandbox.validation import checking
 
@@ -25,17 +28,36 @@ class WriteOptions:
 
 
 def create(
-    cluster: Cluster, *, kind: Kind, namespace: str, body: Json, options: WriteOptions
+    cluster: Cluster,
+    *,
+    kind: Kind,
+    namespace: str,
+    body: Json,
+    options: WriteOptions,
+    owner: Owner | None = None,
 ) -> Stored:
+    """Store a new object; `owner` is given by apply, which owns less than the whole."""
     at = cluster.now()
-    obj = defaulting.stamp(without_type(body), namespace=namespace, at=at)
+    if metadata(body).get("resourceVersion"):
+        raise _versioned()
+    obj = decorating.stamp(without_type(body), namespace=namespace, at=at)
     chain.enter(cluster, kind=kind, namespace=namespace, name=name_of(obj))
-    obj = chain.adjust(cluster, kind=kind, obj=defaulting.fill(kind, obj, at=at))
+    obj = chain.adjust(cluster, kind=kind, obj=filling.fill(kind, obj))
     checking.refuse_bad(kind, obj)
     chain.judge(cluster, kind=kind, obj=obj, dry_run=options.dry_run)
     key = (namespace, name_of(obj))
     if cluster.store.get(kind, *key) is not None:
         raise errors.already_exists(kind, name_of(obj))
+    if owner is None:
+        obj = ownership.note_creation(kind, obj, manager=options.manager, at=at)
+    else:
+        obj = ownership.with_owners(kind, obj, [owner])
     if options.dry_run:
         return Stored(kind, key, 0, obj)
     return cluster.store.put(kind, obj)
+
+
+def _versioned() -> errors.StatusError:
+    return errors.StatusError(
+        code=500, reason="", message="resourceVersion should not be set on objects to be created"
+    )

@@ -49,19 +49,22 @@ def delete(
     stored = cluster.store.get(kind, namespace, name)
     if stored is None:
         raise errors.not_found(kind, name)
-    _check_preconditions(stored, options.preconditions)
     if kind is kinds.NAMESPACES:
         return _delete_namespace(cluster, stored, options)
+    _check_preconditions(stored, options.preconditions)
     grace = _grace_for(stored, options.grace_seconds)
     if options.dry_run:
-        return Deletion(stored, is_gone=not grace)
+        marked = _marked(stored.object, grace=grace, at=cluster.now())
+        return Deletion(Stored(kind, stored.key, stored.rv, marked), is_gone=False)
     return _mark(cluster.store, stored, grace=grace, at=cluster.now())
 
 
 def _mark(store: Store, stored: Stored, *, grace: int, at: datetime) -> Deletion:
-    if not grace and not metadata(stored.object).get("finalizers"):
-        return Deletion(store.remove(stored.kind, stored.key), is_gone=True)
     marked = _marked(stored.object, grace=grace, at=at)
+    if not grace and not metadata(stored.object).get("finalizers"):
+        # Only pods are told their last moment; other kinds go as they were.
+        last = marked if stored.kind is kinds.PODS else None
+        return Deletion(store.remove(stored.kind, stored.key, last), is_gone=True)
     if marked is stored.object:
         return Deletion(stored, is_gone=False)
     return Deletion(store.put(stored.kind, marked), is_gone=False)
@@ -82,7 +85,9 @@ def _marked(obj: Json, *, grace: int, at: datetime) -> Json:
     before = int(meta.get("deletionGracePeriodSeconds") or 0)
     if grace >= before:
         return obj
-    deadline = in_seconds(later(parse(meta["deletionTimestamp"]), seconds=grace - before))
+    deadline = max(
+        in_seconds(later(parse(meta["deletionTimestamp"]), seconds=grace - before)), in_seconds(at)
+    )
     return with_metadata(obj, deletionTimestamp=deadline, deletionGracePeriodSeconds=grace)
 
 
@@ -98,21 +103,35 @@ def _grace_for(stored: Stored, asked: int | None) -> int:
 
 
 def _check_preconditions(stored: Stored, preconditions: Json) -> None:
-    wanted = preconditions.get("uid")
-    if wanted is not None and wanted != uid_of(stored.object):
-        raise _failed(stored, "UID", wanted, uid_of(stored.object))
-    wanted = preconditions.get("resourceVersion")
-    if wanted is not None and wanted != str(stored.rv):
-        raise _failed(stored, "ResourceVersion", wanted, str(stored.rv))
+    uid = preconditions.get("uid")
+    if uid is not None and uid != uid_of(stored.object):
+        raise _unmet(stored, "UID", uid, uid_of(stored.object), "deleted and then recreated")
+    version = preconditions.get("resourceVersion")
+    if version is not None and version != str(stored.rv):
+        raise _unmet(stored, "ResourceVersion", version, str(stored.rv), "modified")
 
 
-def _failed(stored: Stored, what: str, wanted: object, found: str) -> errors.StatusError:
-    why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
-    return errors.conflict(stored.kind, stored.key[1], why)
+def _unmet(stored: Stored, what: str, wanted: object, found: str, guess: str) -> errors.StatusError:
+    kind, name = stored.kind, stored.key[1]
+    subject = f"{kind.name}.{kind.group}" if kind.group else kind.name
+    return errors.StatusError(
+        code=409,
+        reason="Conflict",
+        message=f'Operation cannot be fulfilled on {subject} "{name}": the {what} in the'
+        f" precondition ({wanted}) does not match the {what} in record ({found})."
+        f" The object might have been {guess}",
+        details={**errors.details_of(kind, name), "kind": kind.name},
+    )
 
 
 def _delete_namespace(cluster: Cluster, stored: Stored, options: DeleteOptions) -> Deletion:
     obj = stored.object
+    wanted = options.preconditions.get("uid", uid_of(obj))
+    if wanted != uid_of(obj):
+        why = (
+            f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid_of(obj)}"
+        )
+        raise errors.conflict(stored.kind, stored.key[1], why)
     if is_deleting(obj):
         if spec(obj).get("finalizers") or metadata(obj).get("finalizers"):
             return Deletion(stored, is_gone=False)

@@ -83,9 +83,7 @@ def stale_version(kind: Kind, name: str) -> StatusError:
     )
 
 
-def forbidden(
-    kind: Kind, name: str, why: str, *, causes: list[Json] | None = None
-) -> StatusError:
+def forbidden(kind: Kind, name: str, why: str, *, causes: list[Json] | None = None) -> StatusError:
     details = details_of(kind, name)
     if causes:
         details["causes"] = causes
@@ -129,12 +127,11 @@ def method_not_allowed() -> StatusError:
     )
 
 
-def unsupported_media_type(offered: str, supported: tuple[str, ...]) -> StatusError:
+def unsupported_media_type() -> StatusError:
+    """The body comes in a form the server does not read."""
     return StatusError(
         code=415,
         reason="UnsupportedMediaType",
-        message=(
-            "the body of the request was in an unknown format - accepted media types"
-            f" include: {', '.join(supported)}"
-        ),
+        message="415: Unsupported Media Type",
+        details={},
     )

@@ -62,6 +62,8 @@ class Image:
     # None: the program ignores SIGTERM and is killed at the end of its grace period.
     stop_seconds: float | None = 0.1
     stop_exit_code: int = 143
+    # What the image can run; empty: anything.
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class Product:
     units_per_card: int = 1
     peak_tera_ops_per_card: float = 0.0
     id_pattern: str = "npu{index}"
+    # What the vendor's plugin puts into a container; {ids} and {count} are filled in.
     environment: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     node_labels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -70,3 +70,8 @@ def _merged(part: Json, changes: Json) -> Json:
 def without_type(obj: Json) -> Json:
     """The object as the store keeps it: kind and version are the collection's."""
     return {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
+
+
+def without_empty(obj: Json) -> Json:
+    """The object without the fields that hold nothing, as the server prints it."""
+    return {key: value for key, value in obj.items() if value not in (None, [], {})}

@@ -13,14 +13,16 @@ from provisioning.sandbox.containers.simulated import SimulatedRuntime
 from provisioning.sandbox.farm import ClusterSpec, Farm, NodeSpec
 from provisioning.sandbox.journal import FileJournal
 from provisioning.sandbox.keeping.namespaces import NamespaceKeeper
+from provisioning.sandbox.keeping.quotas import QuotaKeeper
 from provisioning.sandbox.kinds import NAMESPACES, NODES, PODS
 from provisioning.sandbox.kubelets import nodes
 from provisioning.sandbox.kubelets.devices import NodeDevices
+from provisioning.sandbox.kubelets.ground import NodeGround
 from provisioning.sandbox.kubelets.images import NodeImages
 from provisioning.sandbox.kubelets.kubelet import Kubelet
-from provisioning.sandbox.objects import spec, uid_of
+from provisioning.sandbox.objects import spec
 from provisioning.sandbox.scheduling.scheduler import Scheduler
-from provisioning.sandbox.store import Change, NoJournal, new_uid
+from provisioning.sandbox.store import Change, NoJournal, Stored, new_uid
 from provisioning.sandbox.times import Clock, in_seconds
 
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -48,8 +50,9 @@ def raise_cluster(
     _found_namespaces(cluster)
     kubelets = _raise_nodes(cluster)
     NamespaceKeeper(cluster)
+    QuotaKeeper(cluster)
     raised = Raised(cluster, kubelets, Scheduler(cluster), journal)
-    _start_kubelets(raised)
+    _start_kubelets(cluster, kubelets)
     _keep_house(raised)
     return raised
 
@@ -79,57 +82,34 @@ def _names(node: NodeSpec) -> list[str]:
 
 
 def _raise_node(cluster: Cluster, node: NodeSpec, *, name: str, number: int) -> Kubelet:
-    devices = NodeDevices(farm=cluster.farm, node=node)
-    kubelet = Kubelet(
-        cluster,
-        node_name=name,
+    ground = NodeGround(
+        cluster=cluster,
+        name=name,
         number=number,
-        devices=devices,
+        devices=NodeDevices(farm=cluster.farm, node=node),
         images=NodeImages(cluster, node_name=name, present=node.images),
         runtime=SimulatedRuntime(farm=cluster.farm, clock=cluster.clock, timers=cluster.timers),
     )
     if cluster.store.get(NODES, "", name) is None:
-        obj = nodes.node_object(cluster, node, name=name, host_ip=kubelet.host_ip, devices=devices)
-        cluster.store.put(NODES, obj)
+        cluster.store.put(NODES, nodes.node_object(ground, node))
     nodes.renew_lease(cluster, name)
-    return kubelet
+    return Kubelet(ground)
 
 
-def _start_kubelets(raised: Raised) -> None:
-    cluster, kubelets = raised.cluster, raised.kubelets
-
-    def on_pod(change: Change) -> None:
+def _start_kubelets(cluster: Cluster, kubelets: dict[str, Kubelet]) -> None:
+    def hear(change: Change) -> None:
         kubelet = kubelets.get(spec(change.now.object).get("nodeName") or "")
-        if kubelet is None:
-            return
-        if change.type == "DELETED":
-            kubelet.forget(uid_of(change.now.object))
-        elif _needs_kubelet(change):
-            kubelet.ask(change.now.key)
+        if kubelet:
+            kubelet.hear(change)
 
-    cluster.store.listen(PODS, on_pod)
+    cluster.store.listen(PODS, hear)
     for kubelet in kubelets.values():
-        mine = [
-            stored
-            for stored in cluster.store.all(PODS)
-            if spec(stored.object).get("nodeName") == kubelet.node_name
-        ]
-        kubelet.devices.restore(stored.object for stored in mine)
-        for stored in mine:
-            kubelet.ask(stored.key, delay=0.0)
+        kubelet.resume(pods_of(cluster, kubelet.name))
 
 
-def _needs_kubelet(change: Change) -> bool:
-    """Only what somebody else wrote: a kubelet's own status must not wake it."""
-    if change.before is None:
-        return True
-    before, now = change.before.object, change.now.object
-    return bool(
-        before["spec"] != now["spec"]
-        or before["metadata"].get("deletionTimestamp") != now["metadata"].get("deletionTimestamp")
-        or before["metadata"].get("deletionGracePeriodSeconds")
-        != now["metadata"].get("deletionGracePeriodSeconds")
-    )
+def pods_of(cluster: Cluster, node_name: str) -> list[Stored]:
+    """The pods bound to a node."""
+    return [one for one in cluster.store.all(PODS) if spec(one.object).get("nodeName") == node_name]
 
 
 def _keep_house(raised: Raised) -> None:
@@ -138,7 +118,7 @@ def _keep_house(raised: Raised) -> None:
     def renew() -> None:
         for kubelet in raised.kubelets.values():
             if kubelet.is_online:
-                nodes.renew_lease(cluster, kubelet.node_name)
+                nodes.renew_lease(cluster, kubelet.name)
 
     def tidy() -> None:
         cluster.history.trim()

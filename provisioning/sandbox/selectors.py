@@ -136,7 +136,7 @@ def _field_test(kind: Kind, part: str) -> FieldTest:
         raise errors.bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
     path, operator, value = match.groups()
     if path not in _ANY_KIND + _FIELDS.get(kind, ()):
-        raise errors.bad_request(f'field label not supported: {path}')
+        raise errors.bad_request(f"field label not supported: {path}")
     wanted = operator != "!="
     read = _reader(path)
     return lambda obj: (read(obj) == value) is wanted

@@ -92,52 +92,59 @@ Listener = Callable[[Change], None]
 
 
 class Store:
-    """All objects of a cluster, by kind and key."""
+    """All objects of a cluster, by kind, namespace and name."""
 
     def __init__(self, journal: Journal | None = None) -> None:
         self.rv = 1
         self._journal: Journal = journal or NoJournal()
-        self._objects: dict[Kind, dict[Key, Stored]] = {kind: {} for kind in KINDS}
-        self._sorted: dict[Kind, list[Key] | None] = {kind: None for kind in KINDS}
+        self._objects: dict[Kind, dict[str, dict[str, Stored]]] = {kind: {} for kind in KINDS}
+        self._in_order: dict[Kind, list[Stored] | None] = {}
         self._listeners: dict[Kind, list[Listener]] = {kind: [] for kind in KINDS}
 
     def listen(self, kind: Kind, listener: Listener) -> None:
+        """Have a function called with every change of a kind, while it is made."""
         self._listeners[kind].append(listener)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Stored | None:
-        return self._objects[kind].get((namespace, name))
+        """One object as it is now."""
+        return self._objects[kind].get(namespace, {}).get(name)
 
     def all(self, kind: Kind, namespace: str = "") -> list[Stored]:
         """Every object of a kind in key order; of one namespace, when named."""
-        objects = self._objects[kind]
-        keys = self._sorted[kind]
-        if keys is None:
-            keys = self._sorted[kind] = sorted(objects)
         if namespace:
-            return [objects[key] for key in keys if key[0] == namespace]
-        return [objects[key] for key in keys]
+            named = self._objects[kind].get(namespace, {})
+            return [named[name] for name in sorted(named)]
+        cached = self._in_order.get(kind)
+        if cached is None:
+            cached = self._in_order[kind] = self._ordered(kind)
+        return cached
+
+    def _ordered(self, kind: Kind) -> list[Stored]:
+        spaces = self._objects[kind]
+        return [spaces[space][name] for space in sorted(spaces) for name in sorted(spaces[space])]
 
     def everything(self) -> list[Stored]:
-        return [stored for objects in self._objects.values() for stored in objects.values()]
-
-    def count(self, kind: Kind) -> int:
-        return len(self._objects[kind])
+        """Every object of every kind."""
+        return [stored for kind in KINDS for stored in self.all(kind)]
 
     def put(self, kind: Kind, obj: Json) -> Stored:
+        """Store a new version of an object, or a new object."""
         key = (namespace_of(obj), name_of(obj))
-        before = self._objects[kind].get(key)
+        before = self.get(kind, *key)
         stored = self._version(kind, key, obj)
-        self._objects[kind][key] = stored
-        if before is None:
-            self._sorted[kind] = None
+        self._objects[kind].setdefault(key[0], {})[key[1]] = stored
+        self._in_order[kind] = None
         self._journal.put(stored)
         self._tell(Change("MODIFIED" if before else "ADDED", stored.rv, stored, before))
         return stored
 
     def remove(self, kind: Kind, key: Key, last: Json | None = None) -> Stored:
         """Take an object out; `last` is how it looked in its final moment."""
-        before = self._objects[kind].pop(key)
-        self._sorted[kind] = None
+        named = self._objects[kind][key[0]]
+        before = named.pop(key[1])
+        if not named:
+            del self._objects[kind][key[0]]
+        self._in_order[kind] = None
         stored = self._version(kind, key, last if last is not None else before.object)
         self._journal.remove(stored)
         self._tell(Change("DELETED", stored.rv, stored, before))
@@ -146,8 +153,8 @@ class Store:
     def restore(self, entries: Iterable[Stored], *, rv: int) -> None:
         """Take over what a journal remembers, without telling anybody."""
         for stored in entries:
-            self._objects[stored.kind][stored.key] = stored
-            self._sorted[stored.kind] = None
+            self._objects[stored.kind].setdefault(stored.key[0], {})[stored.key[1]] = stored
+            self._in_order[stored.kind] = None
         self.rv = max(self.rv, rv)
 
     def _version(self, kind: Kind, key: Key, obj: Json) -> Stored:

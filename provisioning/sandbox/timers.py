@@ -15,7 +15,7 @@ from provisioning.sandbox.times import Clock
 
 logger = logging.getLogger(__name__)
 
-Callback = Callable[[], None]
+Callback = Callable[[], object]
 # Callbacks run between two looks at the network; bounded so that requests are answered under load.
 BATCH = 50
 

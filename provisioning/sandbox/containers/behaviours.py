@@ -9,7 +9,8 @@ command overrides that; these are understood, alone or inside `sh -c`:
     trap '' TERM              ignores SIGTERM, so the container is killed after its grace
     exec, env, echo           do not change how it ends
 
-Any other command runs for ever.  A plain `sleep` as the first process of a container
+Any other command runs for ever, unless the image lists its programs and the command is
+not among them: then it fails to start.  A plain `sleep` as the first process of a container
 ignores SIGTERM, as it does on a real node.
 """
 
@@ -23,6 +24,14 @@ from provisioning.sandbox.objects import Json
 
 _FOREVER = ("inf", "infinity", "2147483647")
 _SHELLS = ("sh", "bash", "ash")
+
+
+def missing_program(container: Json, image: Image) -> str:
+    """The program a command names that the image does not have; empty when it has it."""
+    command = [str(word) for word in container.get("command") or []]
+    if not image.programs or not command:
+        return ""
+    return "" if command[0].rpartition("/")[2] in image.programs else command[0]
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,9 @@ def _step(before: Behaviour, words: list[str]) -> Behaviour | None:
     if name == "sleep" and rest:
         return _slept(before, rest[0])
     if name == "exit":
-        return dataclasses.replace(before, exit_code=int(rest[0]) if rest and rest[0].isdigit() else 0)
+        return dataclasses.replace(
+            before, exit_code=int(rest[0]) if rest and rest[0].isdigit() else 0
+        )
     if name in ("true", "false"):
         code = 0 if name == "true" else 1
         return dataclasses.replace(before, run_seconds=before.run_seconds or 0.0, exit_code=code)

@@ -19,6 +19,7 @@ class Exit:
     code: int
     at: datetime
     reason: str
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,3 @@ class Runtime(Protocol):
     def exit_of(self, container_id: str) -> Exit | None: ...
 
     def forget(self, container_id: str) -> None: ...
-
-
-def reason_for(code: int) -> str:
-    return "Completed" if code == 0 else "Error"

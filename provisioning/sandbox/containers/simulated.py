@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass
 
-from provisioning.sandbox.containers.behaviours import Behaviour, of_container
-from provisioning.sandbox.containers.runtime import Exit, Launch, OnExit, reason_for
+from provisioning.sandbox.containers import behaviours
+from provisioning.sandbox.containers.behaviours import Behaviour
+from provisioning.sandbox.containers.runtime import Exit, Launch, OnExit
 from provisioning.sandbox.farm import Farm, Image
 from provisioning.sandbox.timers import Timer, Timers
 from provisioning.sandbox.times import Clock
 
 KILLED = 137
+CANNOT_START = 128
+START_ERROR = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc"
+    ' create failed: unable to start container process: exec: "{program}": executable file not'
+    " found in $PATH: unknown"
+)
 
 
 @dataclass
@@ -30,10 +37,15 @@ class SimulatedRuntime:
 
     def start(self, launch: Launch, on_exit: OnExit) -> None:
         name = str(launch.container.get("image"))
-        behaviour = of_container(launch.container, self._farm.image(name) or Image(name))
+        image = self._farm.image(name) or Image(name)
+        behaviour = behaviours.of_container(launch.container, image)
         running = _Running(behaviour, on_exit)
         self._containers[launch.container_id] = running
-        if behaviour.run_seconds is not None:
+        missing = behaviours.missing_program(launch.container, image)
+        if missing:
+            why = START_ERROR.format(program=missing)
+            running.exit = Exit(CANNOT_START, self._clock.now(), "StartError", why)
+        elif behaviour.run_seconds is not None:
             ran = (self._clock.now() - launch.started_at).total_seconds()
             self._plan(launch.container_id, behaviour.run_seconds - ran, behaviour.exit_code)
 
@@ -56,7 +68,7 @@ class SimulatedRuntime:
             return
         if running.timer:
             running.timer.cancel()
-        running.exit = Exit(code, self._clock.now(), reason or reason_for(code))
+        running.exit = Exit(code, self._clock.now(), reason or _reason_for(code))
         running.on_exit(container_id)
 
     def exit_of(self, container_id: str) -> Exit | None:
@@ -73,3 +85,7 @@ class SimulatedRuntime:
         if running.timer:
             running.timer.cancel()
         running.timer = self._timers.after(seconds, lambda: self.end(container_id, code=code))
+
+
+def _reason_for(code: int) -> str:
+    return "Completed" if code == 0 else "Error"

@@ -21,6 +21,7 @@ from provisioning.sandbox.http.requests import (
 )
 from provisioning.sandbox.http.responses import Response, Stream, failure
 from provisioning.sandbox.raising import Raised
+from provisioning.sandbox.watching import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Watching:
     """A watch on its way to a client; closed when the client leaves."""
 
     raised: Raised
-    opened: verbs.Watch
+    opened: Watch
     stream: Stream
 
     async def send(self, send: Send) -> None:

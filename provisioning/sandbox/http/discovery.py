@@ -55,7 +55,10 @@ def _core_versions() -> Json:
 
 def _groups() -> Json:
     groups = [_group(group) for group, _ in GROUP_VERSIONS if group]
-    listed = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in groups]
+    listed = [
+        {key: value for key, value in one.items() if key not in ("kind", "apiVersion")}
+        for one in groups
+    ]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 
@@ -71,12 +74,16 @@ def _group(name: str) -> Json:
 def _resources(group: str, version_: str) -> Json:
     if (group, version_) not in GROUP_VERSIONS:
         raise errors.unknown_resource()
-    kinds = [kind for kind in KINDS if kind.is_served and (kind.group, kind.version) == (group, version_)]
+    kinds = [
+        kind for kind in KINDS if kind.is_served and (kind.group, kind.version) == (group, version_)
+    ]
     resources = [row for kind in kinds for row in _rows(kind)]
     if group == "authorization.k8s.io":
         resources.append(_review())
     name = f"{group}/{version_}" if group else version_
-    head: Json = {"kind": "APIResourceList", "apiVersion": "v1"} if group else {"kind": "APIResourceList"}
+    head: Json = (
+        {"kind": "APIResourceList", "apiVersion": "v1"} if group else {"kind": "APIResourceList"}
+    )
     return {**head, "groupVersion": name, "resources": resources}
 
 
@@ -93,7 +100,13 @@ def _subrow(kind: Kind, subresource: str) -> Json:
     row: Json = {"name": name, "singularName": "", "namespaced": kind.namespaced}
     match subresource:
         case "eviction":
-            return {**row, "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"]}
+            return {
+                **row,
+                "group": "policy",
+                "version": "v1",
+                "kind": "Eviction",
+                "verbs": ["create"],
+            }
         case "binding":
             return {**row, "kind": "Binding", "verbs": ["create"]}
         case "log":

@@ -79,7 +79,7 @@ class Request:
     def json(self) -> Any:
         """The body, which may be YAML where Kubernetes says so."""
         if self.content_type == "application/vnd.kubernetes.protobuf":
-            raise errors.unsupported_media_type(self.content_type, ("application/json", "application/yaml"))
+            raise errors.unsupported_media_type()
         try:
             return json.loads(self.body)
         except ValueError as error:
@@ -116,7 +116,9 @@ async def read_body(receive: Receive) -> bytes:
         size += len(parts[-1])
         if size > BODY_LIMIT:
             raise errors.StatusError(
-                code=413, reason="RequestEntityTooLarge", message="Request entity too large: limit is 3145728"
+                code=413,
+                reason="RequestEntityTooLarge",
+                message="Request entity too large: limit is 3145728",
             )
         if not message.get("more_body"):
             return b"".join(parts)

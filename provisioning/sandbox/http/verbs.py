@@ -3,7 +3,15 @@
 Each handler reads parameters, makes one call into the cluster, and prints.
 """
 
-from provisioning.sandbox import creating, deleting, errors, reading, selectors, updating
+from provisioning.sandbox import (
+    applying,
+    creating,
+    deleting,
+    errors,
+    reading,
+    selectors,
+    updating,
+)
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.creating import WriteOptions
 from provisioning.sandbox.deleting import DeleteOptions
@@ -14,6 +22,7 @@ from provisioning.sandbox.patching import reading as patch_reading
 from provisioning.sandbox.reading import Page
 from provisioning.sandbox.selectors import Selection
 from provisioning.sandbox.store import Stored
+from provisioning.sandbox.validation import causes
 from provisioning.sandbox.watching import Watch, WatchOptions
 
 
@@ -97,8 +106,14 @@ def update(cluster: Cluster, request: Request, target: Target) -> Response:
 
 
 def patch(cluster: Cluster, request: Request, target: Target) -> Response:
+    """PATCH, of whatever of the four kinds."""
     if request.content_type not in patch_reading.SUPPORTED:
-        raise errors.unsupported_media_type(request.content_type, patch_reading.SUPPORTED)
+        raise errors.unsupported_media_type()
+    if request.content_type == patch_reading.APPLY:
+        return _apply(cluster, request, target)
+    if request.query.text("force"):
+        misplaced = causes.forbidden("force", "may not be specified for non-apply patch")
+        raise causes.options_refusal("PatchOptions", misplaced)
     stored = updating.patch(
         cluster,
         kind=target.kind,
@@ -109,6 +124,22 @@ def patch(cluster: Cluster, request: Request, target: Target) -> Response:
         options=options_of(request, target),
     )
     return answer(stored)
+
+
+def _apply(cluster: Cluster, request: Request, target: Target) -> Response:
+    if not request.query.text("fieldManager"):
+        missing = causes.required("fieldManager", "is required for apply patch")
+        raise causes.options_refusal("PatchOptions", missing)
+    applied = applying.apply(
+        cluster,
+        kind=target.kind,
+        namespace=target.namespace,
+        name=target.name,
+        body=request.document(),
+        options=options_of(request, target),
+        force=request.query.flag("force"),
+    )
+    return answer(applied.stored, code=201 if applied.is_new else 200)
 
 
 def delete(cluster: Cluster, request: Request, target: Target) -> Response:
@@ -135,9 +166,7 @@ def delete_collection(cluster: Cluster, request: Request, target: Target) -> Res
     ]
     for stored in chosen:
         namespace, name = stored.key
-        deleting.delete(
-            cluster, kind=target.kind, namespace=namespace, name=name, options=options
-        )
+        deleting.delete(cluster, kind=target.kind, namespace=namespace, name=name, options=options)
     meta = {"resourceVersion": str(cluster.store.rv)}
     return Response(reading.list_body(target.kind, meta, chosen))
 
@@ -176,7 +205,12 @@ def delete_options_of(request: Request) -> DeleteOptions:
     body = request.document() if request.body.strip() else {}
     grace = request.query.number("gracePeriodSeconds")
     if body.get("gracePeriodSeconds") is not None:
-        grace = int(body["gracePeriodSeconds"])
+        grace = body["gracePeriodSeconds"]
+    if grace is not None and not isinstance(grace, int):
+        raise errors.bad_request(
+            "json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds"
+            " of type int64"
+        )
     return DeleteOptions(
         grace_seconds=grace,
         preconditions=body.get("preconditions") or {},

@@ -78,7 +78,9 @@ class NamespaceKeeper:
         )
 
     def _let_go(self, namespace: Stored) -> None:
-        kept = [one for one in spec(namespace.object).get("finalizers") or [] if one != "kubernetes"]
+        kept = [
+            one for one in spec(namespace.object).get("finalizers") or [] if one != "kubernetes"
+        ]
         released = with_spec(namespace.object, finalizers=kept or None)
         if deleting.finish_if_released(self._cluster.store, namespace, released) is None:
             self._cluster.store.put(NAMESPACES, released)
@@ -107,7 +109,9 @@ class NamespaceKeeper:
 def _conditions(left: list[Stored]) -> list[Json]:
     counts = _counted(f"{stored.kind.qualified or stored.kind.plural}." for stored in left)
     finalizers = _counted(
-        finalizer for stored in left for finalizer in metadata(stored.object).get("finalizers") or []
+        finalizer
+        for stored in left
+        for finalizer in metadata(stored.object).get("finalizers") or []
     )
     found: list[Json] = [
         {

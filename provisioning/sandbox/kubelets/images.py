@@ -1,18 +1,34 @@
 """The images on one node: which are there, which are being pulled, which cannot be had."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from provisioning.sandbox import events
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.farm import Image
-from provisioning.sandbox.kubelets.runs import ContainerRun
+from provisioning.sandbox.kubelets.runs import CREATING, ContainerRun
 from provisioning.sandbox.store import Stored
 
-FAILURE = (
-    'Failed to pull image "{image}": rpc error: code = NotFound desc = failed to pull and unpack'
-    ' image "{image}": failed to resolve reference "{image}": {image}: not found'
-)
 BACKOFF_LIMIT = 300.0
+_UNKNOWN_PULL_SECONDS = 0.2
+
+
+@dataclass
+class _Waiter:
+    """A container that waits for an image, and how to tell its pod of news."""
+
+    stored: Stored
+    container: ContainerRun
+    wake: Callable[[], None]
+
+
+@dataclass
+class _Pull:
+    """One image on its way, shared by everybody who wants it."""
+
+    name: str
+    pause: float
+    waiters: dict[int, _Waiter] = field(default_factory=dict)
 
 
 class NodeImages:
@@ -22,86 +38,93 @@ class NodeImages:
         self._cluster = cluster
         self._node_name = node_name
         self._present = set(present)
-        self._pulling: dict[str, list[Callable[[], None]]] = {}
-        self._backoff: dict[str, float] = {}
-        # Images an operator made fail, for tests of pull errors.
+        self._pulls: dict[str, _Pull] = {}
+        # Images an operator made fail, to see what a pull error does.
         self.broken: set[str] = set()
 
-    def has(self, container: ContainerRun) -> bool:
-        return _name(container) in self._present
+    @property
+    def present(self) -> list[str]:
+        """The images that need no pull."""
+        return sorted(self._present)
 
-    def add(self, name: str) -> None:
-        self._present.add(name)
+    def has(self, container: ContainerRun) -> bool:
+        """Whether a container could start."""
+        return image_name(container) in self._present
 
     def want(self, stored: Stored, container: ContainerRun, *, wake: Callable[[], None]) -> None:
         """Ask for a container's image; `wake` is called when there is news of it."""
-        name = _name(container)
+        name = image_name(container)
         if name in self._present:
             self._say_present(stored, container, name)
-        elif name in self._pulling:
-            self._pulling[name].append(wake)
-        elif container.waiting == "ErrImagePull":
-            self._back_off(stored, container, name, wake)
-        else:
-            self._pull(stored, container, name, wake)
+            return
+        pull = self._pulls.get(name)
+        if pull is None:
+            pause = self._cluster.farm.delays.image_pull_backoff
+            pull = self._pulls[name] = _Pull(name, pause)
+            self._tell(stored, container, "Pulling", f'Pulling image "{name}"')
+            self._begin(pull)
+        pull.waiters[id(container)] = _Waiter(stored, container, wake)
 
     def _say_present(self, stored: Stored, container: ContainerRun, name: str) -> None:
-        if container.waiting == "ContainerCreating" and not container.message:
+        if not container.is_image_told:
+            container.is_image_told = True
             text = f'Container image "{name}" already present on machine and can be accessed by the pod'
             self._tell(stored, container, "Pulled", text)
 
-    def _pull(
-        self, stored: Stored, container: ContainerRun, name: str, wake: Callable[[], None]
-    ) -> None:
-        self._tell(stored, container, "Pulling", f'Pulling image "{name}"')
-        self._pulling[name] = [wake]
-        image = self._cluster.farm.image(name)
-        seconds = image.pull_seconds if image else 0.2
-        self._cluster.timers.after(seconds, lambda: self._done(stored, container, name, image))
+    def _begin(self, pull: _Pull) -> None:
+        image = self._cluster.farm.image(pull.name)
+        seconds = image.pull_seconds if image else _UNKNOWN_PULL_SECONDS
+        self._cluster.timers.after(seconds, lambda: self._arrived(pull, image))
 
-    def _done(
-        self, stored: Stored, container: ContainerRun, name: str, image: Image | None
-    ) -> None:
-        waiters = self._pulling.pop(name, [])
-        if image is None or name in self.broken:
-            self._fail(stored, container, name)
-        else:
-            self._present.add(name)
-            self._backoff.pop(name, None)
-            took = f"{image.pull_seconds:.3f}s"
-            text = (
-                f'Successfully pulled image "{name}" in {took} ({took} including waiting).'
-                f" Image size: {image.size_bytes} bytes."
-            )
-            self._tell(stored, container, "Pulled", text)
-            container.waiting, container.message = "ContainerCreating", ""
-        for wake in waiters:
-            wake()
+    def _arrived(self, pull: _Pull, image: Image | None) -> None:
+        if image is None or pull.name in self.broken:
+            self._fail(pull)
+            return
+        self._present.add(pull.name)
+        del self._pulls[pull.name]
+        took = f"{image.pull_seconds:.3f}s".replace("0.000s", "1ms")
+        text = (
+            f'Successfully pulled image "{pull.name}" in {took} ({took} including waiting).'
+            f" Image size: {image.size_bytes} bytes."
+        )
+        for waiter in pull.waiters.values():
+            waiter.container.is_image_told = True
+            waiter.container.waiting, waiter.container.message = CREATING, ""
+            self._tell(waiter.stored, waiter.container, "Pulled", text)
+            waiter.wake()
 
-    def _fail(self, stored: Stored, container: ContainerRun, name: str) -> None:
-        message = FAILURE.format(image=name)
-        container.waiting = "ErrImagePull"
-        container.message = message.partition(": ")[2]
-        self._tell(stored, container, "Failed", message, type_="Warning")
-        self._tell(stored, container, "Failed", "Error: ErrImagePull", type_="Warning")
+    def _fail(self, pull: _Pull) -> None:
+        name = pull.name
+        why = (
+            f'failed to pull and unpack image "{name}": failed to resolve reference "{name}":'
+            f" {name}: not found"
+        )
+        self._say(pull, "ErrImagePull", why, ("Failed", f'Failed to pull image "{name}": {why}'))
+        self._cluster.timers.after(pull.pause / 2, lambda: self._back_off(pull, why))
 
-    def _back_off(
-        self, stored: Stored, container: ContainerRun, name: str, wake: Callable[[], None]
-    ) -> None:
+    def _back_off(self, pull: _Pull, why: str) -> None:
         """Say so, and try again after a pause that doubles."""
-        container.waiting = "ImagePullBackOff"
-        container.message = f'Back-off pulling image "{name}": ErrImagePull: {container.message}'
-        pause = self._backoff.get(name, self._cluster.farm.delays.image_pull_backoff)
-        self._backoff[name] = min(BACKOFF_LIMIT, pause * 2)
-        self._tell(stored, container, "BackOff", f'Back-off pulling image "{name}"')
-        self._tell(stored, container, "Failed", "Error: ImagePullBackOff", type_="Warning")
+        text = f'Back-off pulling image "{pull.name}"'
+        self._say(pull, "ImagePullBackOff", f"{text}: ErrImagePull: {why}", ("BackOff", text))
+        self._cluster.timers.after(pull.pause / 2, lambda: self._begin(pull))
+        pull.pause = min(BACKOFF_LIMIT, pull.pause * 2)
 
-        def again() -> None:
-            self._pulling.pop(name, None)
-            self._pull(stored, container, name, wake)
+    def _say(self, pull: _Pull, waiting: str, message: str, event: tuple[str, str]) -> None:
+        reason, text = event
+        type_: events.Type = "Normal" if reason == "BackOff" else "Warning"
+        for waiter in pull.waiters.values():
+            waiter.container.waiting, waiter.container.message = waiting, message
+            self._tell(waiter.stored, waiter.container, reason, text, type_=type_)
+            self._tell(
+                waiter.stored, waiter.container, "Failed", f"Error: {waiting}", type_="Warning"
+            )
+            waiter.wake()
 
-        self._pulling[name] = []
-        self._cluster.timers.after(pause, again)
+    def forget(self, container: ContainerRun) -> None:
+        """The container's pod is gone: nobody has to hear of its image any more."""
+        pull = self._pulls.get(image_name(container))
+        if pull:
+            pull.waiters.pop(id(container), None)
 
     def _tell(
         self,
@@ -112,12 +135,12 @@ class NodeImages:
         *,
         type_: events.Type = "Normal",
     ) -> None:
-        where = f"spec.containers{{{container.name}}}"
         events.record(
             self._cluster, about=stored, reason=reason, message=message, source="kubelet",
-            host=self._node_name, type_=type_, field_path=where,
+            host=self._node_name, type_=type_, field_path=container.field_path,
         )  # fmt: skip
 
 
-def _name(container: ContainerRun) -> str:
+def image_name(container: ContainerRun) -> str:
+    """The image a container runs."""
     return str(container.container.get("image"))

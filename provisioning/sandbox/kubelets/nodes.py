@@ -8,6 +8,7 @@ from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.farm import NodeSpec
 from provisioning.sandbox.kinds import LEASES, NODES
 from provisioning.sandbox.kubelets.devices import NodeDevices
+from provisioning.sandbox.kubelets.ground import NodeGround
 from provisioning.sandbox.objects import Json, with_status
 from provisioning.sandbox.store import new_uid
 from provisioning.sandbox.times import in_micros, in_seconds
@@ -22,9 +23,9 @@ _CHECKS = (
 )  # fmt: skip
 
 
-def node_object(
-    cluster: Cluster, node: NodeSpec, *, name: str, host_ip: str, devices: NodeDevices
-) -> Json:
+def node_object(ground: NodeGround, node: NodeSpec) -> Json:
+    """A node as its kubelet registers it."""
+    cluster, name, devices = ground.cluster, ground.name, ground.devices
     at = cluster.now()
     labels = {
         "beta.kubernetes.io/arch": "amd64",
@@ -43,7 +44,7 @@ def node_object(
             **_amounts(node, devices),
             "conditions": ready_conditions(at),
             "addresses": [
-                {"type": "InternalIP", "address": host_ip},
+                {"type": "InternalIP", "address": ground.host_ip},
                 {"type": "Hostname", "address": name},
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},

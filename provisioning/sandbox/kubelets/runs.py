@@ -11,6 +11,7 @@ from provisioning.sandbox.store import Key
 from provisioning.sandbox.times import parse
 
 SCHEME = "sandbox://"
+CREATING = "ContainerCreating"
 
 
 class Step(Enum):
@@ -27,23 +28,38 @@ class ContainerRun:
 
     name: str
     container: Json
-    waiting: str = "ContainerCreating"
+    waiting: str = CREATING
     message: str = ""
     container_id: str = ""
     started_at: datetime | None = None
     exit: Exit | None = None
+    # The pod ended before the container ever started, so nobody can say how it went.
+    is_lost: bool = False
+    is_image_told: bool = False
     restarts: int = 0
     last: Json | None = None
 
     @property
     def is_running(self) -> bool:
+        """Started and not ended, as far as the kubelet knows."""
         return self.started_at is not None and self.exit is None
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will come of it unless it is started again."""
+        return self.exit is not None or self.is_lost
+
+    @property
+    def field_path(self) -> str:
+        """Where events point."""
+        return f"spec.containers{{{self.name}}}"
+
     def begin(self, at: datetime) -> None:
+        """A new run with an id of its own."""
         self.container_id = SCHEME + secrets.token_hex(32)
         self.started_at = at
         self.exit = None
-        self.waiting = ""
+        self.waiting = self.message = ""
 
 
 @dataclass
@@ -58,26 +74,37 @@ class PodRun:
     containers: dict[str, ContainerRun] = field(default_factory=dict)
     # The last word on each container's devices; it outlives their release.
     allocated: dict[str, list[Json]] = field(default_factory=dict)
+    # The grace its containers were told to end in; None while nobody told them.
     stopping_grace: float | None = None
+    # Why the kubelet itself ended or refused the pod.
     reason: str = ""
     message: str = ""
 
     def each(self) -> list[ContainerRun]:
+        """The containers in the order of the spec."""
         return list(self.containers.values())
 
+    @property
+    def is_over(self) -> bool:
+        """No container runs or will run."""
+        return all(container.is_over for container in self.containers.values())
 
-def new_run(pod: Json, *, key: Key, ip: str, at: datetime) -> PodRun:
+
+def new_run(pod: Json, *, key: Key, at: datetime) -> PodRun:
+    """A pod that has just come to its node."""
     containers = {
         container["name"]: ContainerRun(container["name"], container)
         for container in spec(pod).get("containers") or []
     }
-    return PodRun(uid_of(pod), key, ip, at, containers=containers)
+    return PodRun(uid_of(pod), key, "", at, containers=containers)
 
 
 def read_back(pod: Json, *, key: Key) -> PodRun:
     """The run a status tells of, for a kubelet that comes back."""
     told = status(pod)
-    run = new_run(pod, key=key, ip=told.get("podIP") or "", at=parse(told["startTime"]))
+    run = new_run(pod, key=key, at=parse(told["startTime"]))
+    run.ip = told.get("podIP") or ""
+    run.reason, run.message = told.get("reason") or "", told.get("message") or ""
     for container in told.get("containerStatuses") or []:
         if container["name"] in run.containers:
             _read_container(run.containers[container["name"]], container)
@@ -95,11 +122,17 @@ def _read_container(run: ContainerRun, told: Json) -> None:
     if "running" in state:
         run.started_at, run.waiting = parse(state["running"]["startedAt"]), ""
     elif "terminated" in state:
-        ended = state["terminated"]
-        if ended.get("startedAt"):
-            run.started_at = parse(ended["startedAt"])
-        at = parse(ended["finishedAt"]) if ended.get("finishedAt") else parse("1970-01-01T00:00:00Z")
-        run.exit, run.waiting = Exit(ended["exitCode"], at, ended["reason"]), ""
+        _read_end(run, state["terminated"])
     elif "waiting" in state:
-        run.waiting = state["waiting"].get("reason") or "ContainerCreating"
+        run.waiting = state["waiting"].get("reason") or CREATING
         run.message = state["waiting"].get("message") or ""
+
+
+def _read_end(run: ContainerRun, ended: Json) -> None:
+    run.waiting = ""
+    if not ended.get("finishedAt"):
+        run.is_lost = True
+        return
+    run.started_at = parse(ended["startedAt"])
+    at = parse(ended["finishedAt"])
+    run.exit = Exit(ended["exitCode"], at, ended["reason"], ended.get("message") or "")

@@ -4,13 +4,21 @@ from datetime import datetime
 
 from provisioning.sandbox.conditions import merged_conditions
 from provisioning.sandbox.kubelets.runs import ContainerRun, PodRun
-from provisioning.sandbox.objects import Json, metadata, spec, status
+from provisioning.sandbox.objects import Json, metadata, spec, status, without_empty
 from provisioning.sandbox.times import in_seconds
 
-_EMPTY_STATE: Json = {}
+_ORDER = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+_LOST = {
+    "exitCode": 137,
+    "reason": "ContainerStatusUnknown",
+    "message": "The container could not be located when the pod was terminated",
+    "startedAt": None,
+    "finishedAt": None,
+}
 
 
 def pod_status(pod: Json, run: PodRun, *, host_ip: str, at: datetime) -> Json:
+    """The status of a pod as its kubelet sees it now."""
     phase = phase_of(run, str(spec(pod).get("restartPolicy")))
     built: Json = {
         **status(pod),
@@ -20,53 +28,61 @@ def pod_status(pod: Json, run: PodRun, *, host_ip: str, at: datetime) -> Json:
         "hostIP": host_ip,
         "hostIPs": [{"ip": host_ip}],
         "startTime": in_seconds(run.admitted_at),
-        "containerStatuses": [
-            _container_status(container, run.allocated.get(container.name) or [])
-            for container in sorted(run.each(), key=lambda one: one.name)
-        ],
+        "containerStatuses": [_container(one, run) for one in _sorted(run)],
+        **_resources(run),
     }
     if run.ip:
         built |= {"podIP": run.ip, "podIPs": [{"ip": run.ip}]}
-    if run.reason:
+    if run.reason and (run.is_over or not run.containers):
         built |= {"reason": run.reason, "message": run.message}
     return built
 
 
+def _sorted(run: PodRun) -> list[ContainerRun]:
+    return sorted(run.each(), key=lambda one: one.name)
+
+
 def phase_of(run: PodRun, restart_policy: str) -> str:
+    """Where a pod stands, from where its containers stand."""
     containers = run.each()
-    if run.reason:
-        return "Failed"
-    if containers and all(one.exit for one in containers):
-        codes = [one.exit.code for one in containers if one.exit]
-        will_restart = run.stopping_grace is None and (
-            restart_policy == "Always" or (restart_policy == "OnFailure" and any(codes))
-        )
-        if not will_restart:
-            return "Failed" if any(codes) else "Succeeded"
+    if run.is_over and (run.reason or not _will_restart(run, restart_policy)):
+        codes = [one.exit.code if one.exit else _LOST["exitCode"] for one in containers]
+        return "Failed" if any(codes) or run.reason else "Succeeded"
     if any(one.started_at or one.last for one in containers):
         return "Running"
     return "Pending"
 
 
+def _will_restart(run: PodRun, restart_policy: str) -> bool:
+    if run.stopping_grace is not None:
+        return False
+    failed = any(one.exit.code for one in run.each() if one.exit)
+    return restart_policy == "Always" or (restart_policy == "OnFailure" and failed)
+
+
 def _conditions(pod: Json, run: PodRun, phase: str, at: datetime) -> list[Json]:
-    unready = [one.name for one in run.each() if not one.is_running]
-    readiness = _readiness(phase, unready)
+    readiness = _readiness(run, phase)
     has_sandbox = bool(run.ip) and phase not in ("Succeeded", "Failed")
+    completed = {"reason": "PodCompleted"} if phase == "Succeeded" else {}
     changed: list[Json] = [
         {"type": "PodReadyToStartContainers", "status": _word(has_sandbox)},
-        {"type": "Initialized", "status": "True", **_completed(phase)},
+        {"type": "Initialized", "status": "True", **completed},
         {"type": "Ready", **readiness},
         {"type": "ContainersReady", **readiness},
+        {"type": "PodScheduled", "status": "True"},
     ]
     generation = metadata(pod).get("generation", 1)
-    changed = [{**condition, "observedGeneration": generation} for condition in changed]
-    merged = merged_conditions(status(pod).get("conditions") or [], changed, at=at)
-    order = [condition["type"] for condition in changed] + ["PodScheduled"]
-    return sorted(merged, key=lambda one: order.index(one["type"]) if one["type"] in order else 9)
+    stamped = [{**one, "observedGeneration": generation, "lastProbeTime": None} for one in changed]
+    merged = merged_conditions(status(pod).get("conditions") or [], stamped, at=at)
+    # Conditions the kubelet does not write, such as a disruption, come first.
+    return sorted(
+        merged, key=lambda one: _ORDER.index(one["type"]) if one["type"] in _ORDER else -1
+    )
 
 
-def _readiness(phase: str, unready: list[str]) -> Json:
-    if phase in ("Succeeded", "Failed"):
+def _readiness(run: PodRun, phase: str) -> Json:
+    unready = [one.name for one in _sorted(run) if not one.is_running]
+    if phase in ("Succeeded", "Failed") and not any(one.is_lost for one in run.each()):
         reason = "PodCompleted" if phase == "Succeeded" else "PodFailed"
         return {"status": "False", "reason": reason}
     if unready:
@@ -75,42 +91,56 @@ def _readiness(phase: str, unready: list[str]) -> Json:
     return {"status": "True"}
 
 
-def _completed(phase: str) -> Json:
-    return {"reason": "PodCompleted"} if phase == "Succeeded" else {}
-
-
 def _word(value: bool) -> str:
     return "True" if value else "False"
 
 
-def _container_status(run: ContainerRun, devices: list[Json]) -> Json:
-    image = str(run.container.get("image"))
-    built: Json = {
-        "name": run.name,
-        "state": state_of(run),
-        "lastState": run.last or _EMPTY_STATE,
-        "ready": run.is_running,
-        "restartCount": run.restarts,
-        "image": image,
-        "imageID": f"sandbox://image/{image}" if run.container_id else "",
-        "started": run.is_running,
+def _resources(run: PodRun) -> Json:
+    """The pod's amounts in all: what it was allowed, and what of that are devices."""
+    total: dict[str, Json] = {"limits": {}, "requests": {}}
+    for container in run.each():
+        for part, amounts in (container.container.get("resources") or {}).items():
+            total.get(part, {}).update(amounts)
+    devices = {
+        one["name"]: str(len(one["resources"])) for held in run.allocated.values() for one in held
     }
-    if run.container_id:
-        built["containerID"] = run.container_id
-    if devices:
-        built["allocatedResourcesStatus"] = devices
-    if run.container_id:
-        built["resources"] = run.container.get("resources") or {}
-    return built
+    found = {"resources": without_empty(total)}
+    return {**found, "allocatedResources": devices} if devices else found
 
 
-def state_of(run: ContainerRun) -> Json:
-    if run.exit is not None:
-        ended: Json = {"exitCode": run.exit.code, "reason": run.exit.reason}
-        started_at = run.started_at or run.exit.at
-        ended |= {"startedAt": in_seconds(started_at), "finishedAt": in_seconds(run.exit.at)}
-        return {"terminated": {**ended, "containerID": run.container_id}}
-    if run.started_at is not None:
-        return {"running": {"startedAt": in_seconds(run.started_at)}}
-    waiting = {"reason": run.waiting}
-    return {"waiting": {**waiting, "message": run.message} if run.message else waiting}
+def _container(one: ContainerRun, run: PodRun) -> Json:
+    image = str(one.container.get("image"))
+    devices = run.allocated.get(one.name) or []
+    built: Json = {
+        "name": one.name,
+        "state": state_of(one),
+        "lastState": one.last or {},
+        "ready": one.is_running,
+        "restartCount": one.restarts,
+        "image": image,
+        "imageID": f"sandbox://image/{image}" if one.container_id else "",
+    }
+    if one.container_id:
+        built["containerID"] = one.container_id
+    built["started"] = one.is_running
+    if one.container_id:
+        amounts = {held["name"]: str(len(held["resources"])) for held in devices}
+        built |= {"allocatedResources": amounts} if amounts else {}
+        built["resources"] = one.container.get("resources") or {}
+    return {**built, "allocatedResourcesStatus": devices} if devices else built
+
+
+def state_of(one: ContainerRun) -> Json:
+    """A container's state in the three words Kubernetes has for it."""
+    if one.exit is not None:
+        ended: Json = {"exitCode": one.exit.code, "reason": one.exit.reason}
+        ended |= {"message": one.exit.message} if one.exit.message else {}
+        started_at = in_seconds(one.started_at) if one.started_at else None
+        ended |= {"startedAt": started_at, "finishedAt": in_seconds(one.exit.at)}
+        return {"terminated": {**ended, "containerID": one.container_id}}
+    if one.is_lost:
+        return {"terminated": dict(_LOST)}
+    if one.started_at is not None:
+        return {"running": {"startedAt": in_seconds(one.started_at)}}
+    waiting = {"reason": one.waiting}
+    return {"waiting": {**waiting, "message": one.message} if one.message else waiting}

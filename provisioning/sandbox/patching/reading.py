@@ -18,14 +18,18 @@ def patched(kind: Kind, obj: Json, *, content_type: str, patch: Any) -> Json:
     if content_type == JSON_PATCH:
         return _json_patched(kind, obj, patch)
     if not isinstance(patch, dict):
-        raise errors.bad_request("json: cannot unmarshal the patch into an object")
+        raise errors.bad_request(
+            "error decoding patch: json: cannot unmarshal array into Go value of type"
+            " map[string]interface {}"
+        )
     if content_type == MERGE:
         merged: Json = merging.merge(obj, patch)
         return merged
     try:
         return strategic.merge(kind, obj, patch)
     except strategic.BadPatch as error:
-        raise errors.bad_request(str(error)) from error
+        # The real server blames itself for this one.
+        raise errors.StatusError(code=500, reason="", message=str(error)) from error
 
 
 def _json_patched(kind: Kind, obj: Json, patch: Any) -> Json:
@@ -37,6 +41,6 @@ def _json_patched(kind: Kind, obj: Json, patch: Any) -> Json:
         raise errors.StatusError(
             code=422,
             reason="Invalid",
-            message=f"the server rejected our request due to an error in our request: {error}",
+            message="the server rejected our request due to an error in our request",
             details={},
         ) from error

@@ -3,6 +3,9 @@
 CPU counts in thousandths, the rest in units; scheduler and quota share it.
 """
 
+from fractions import Fraction
+
+from provisioning.sandbox import quantities
 from provisioning.sandbox.objects import Json, spec, status
 from provisioning.sandbox.validation.pods import read_amount
 
@@ -40,8 +43,17 @@ def _summed(containers: list[Json], part: str) -> Amounts:
 
 
 def offered(node: Json) -> Amounts:
-    return {name: whole(name, value) for name, value in (status(node).get("allocatable") or {}).items()}
+    return {
+        name: whole(name, value) for name, value in (status(node).get("allocatable") or {}).items()
+    }
 
 
 def is_finished(pod: Json) -> bool:
     return status(pod).get("phase") in ("Succeeded", "Failed")
+
+
+def printed(name: str, amount: int) -> str:
+    """An amount as Kubernetes writes it."""
+    if name == "cpu":
+        return quantities.write(Fraction(amount, 1000))
+    return quantities.write(Fraction(amount), binary=name in ("memory", "ephemeral-storage"))

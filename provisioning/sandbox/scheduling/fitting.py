@@ -46,7 +46,9 @@ def _shortage(wanted: Amounts, load: NodeLoad) -> Misfit | None:
 
 
 def _tolerates_cordon(tolerations: list[Json]) -> bool:
-    return _tolerated({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}, tolerations)
+    return _tolerated(
+        {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}, tolerations
+    )
 
 
 def _tolerated(taint: Json, tolerations: list[Json]) -> bool:
@@ -62,7 +64,9 @@ def covers(toleration: Json, taint: Json) -> bool:
         return False
     if toleration.get("operator") == "Exists":
         return True
-    return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")
+    return bool(toleration.get("key")) and (toleration.get("value") or "") == (
+        taint.get("value") or ""
+    )
 
 
 def _matches(pod: Json, node: Json) -> bool:

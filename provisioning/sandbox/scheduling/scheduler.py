@@ -10,7 +10,7 @@ from provisioning.sandbox import events
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.conditions import with_condition
 from provisioning.sandbox.kinds import NODES, PODS
-from provisioning.sandbox.objects import Json, is_deleting, spec, status, with_spec
+from provisioning.sandbox.objects import Json, is_deleting, metadata, spec, status, with_spec
 from provisioning.sandbox.scheduling import amounts, fitting
 from provisioning.sandbox.scheduling.amounts import Amounts
 from provisioning.sandbox.scheduling.fitting import Misfit
@@ -97,27 +97,35 @@ class Scheduler:
 
     def _bind(self, stored: Stored, load: NodeLoad) -> None:
         cluster = self._cluster
-        condition = {"type": "PodScheduled", "status": "True"}
+        condition = _scheduled(stored.object, status="True")
         bound = with_spec(stored.object, nodeName=load.name)
         bound = with_condition(bound, condition, at=cluster.now())
         now = cluster.store.put(PODS, bound)
         namespace, name = stored.key
         message = f"Successfully assigned {namespace}/{name} to {load.name}"
-        events.record(cluster, about=now, reason="Scheduled", message=message, source=NAME)
+        events.record_action(
+            cluster, about=now, action="Binding", reason="Scheduled", message=message, source=NAME
+        )
 
     def _refuse(self, stored: Stored, misfits: list[Misfit]) -> None:
         message = fitting.sentence(misfits)
-        condition = {
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
-        }  # fmt: skip
+        condition = _scheduled(
+            stored.object, status="False", reason="Unschedulable", message=message
+        )
         now = with_condition(stored.object, condition, at=self._cluster.now())
         if now is stored.object:
             return
         put = self._cluster.store.put(PODS, now)
-        events.record(
-            self._cluster, about=put, reason="FailedScheduling", message=message,
-            source=NAME, type_="Warning",
+        events.record_action(
+            self._cluster, about=put, action="Scheduling", reason="FailedScheduling",
+            message=message, source=NAME, type_="Warning",
         )  # fmt: skip
+
+
+def _scheduled(pod: Json, **said: str) -> Json:
+    generation = metadata(pod).get("generation", 1)
+    seen = {"observedGeneration": generation, "lastProbeTime": None}
+    return {"type": "PodScheduled", **seen, **said}
 
 
 def _wants_node(pod: Json) -> bool:
@@ -146,5 +154,7 @@ def _signature(pod: Json) -> str:
 
 def _emptiness(load: NodeLoad) -> tuple[float, str]:
     """Least loaded first, as the default scheduler spreads; names decide between equals."""
-    shares = [load.free(name) / max(1, load.offered.get(name, 0)) for name in ("cpu", "memory", "pods")]
+    shares = [
+        load.free(name) / max(1, load.offered.get(name, 0)) for name in ("cpu", "memory", "pods")
+    ]
     return sum(shares), load.name

@@ -70,3 +70,13 @@ def refusal(kind: Kind, name: str, found: list[Cause]) -> StatusError:
         message=f'{subject} "{name}" is invalid: {summary}',
         details={key: value for key, value in details.items() if value != ""},
     )
+
+
+def options_refusal(options: str, cause: Cause) -> StatusError:
+    """The 422 for a parameter of the request itself."""
+    return StatusError(
+        code=422,
+        reason="Invalid",
+        message=f'{options}.meta.k8s.io "" is invalid: {cause.field}: {cause.message}',
+        details={"group": "meta.k8s.io", "kind": options, "causes": [cause.as_json()]},
+    )

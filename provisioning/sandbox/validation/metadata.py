@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from provisioning.sandbox.kinds import LEASES, NAMESPACES, SERVICES, Kind
+from provisioning.sandbox.kinds import NAMESPACES, SERVICES, Kind
 from provisioning.sandbox.objects import Json, is_deleting, metadata
 from provisioning.sandbox.validation import causes, names
 from provisioning.sandbox.validation.causes import Cause
@@ -10,6 +10,7 @@ from provisioning.sandbox.validation.causes import Cause
 # Kinds whose names become a DNS label, not a subdomain.
 _LABEL_NAMED = (NAMESPACES, SERVICES)
 _ANNOTATIONS_LIMIT = 256 * 1024
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
 def check(kind: Kind, obj: Json) -> Iterator[Cause]:
@@ -19,8 +20,8 @@ def check(kind: Kind, obj: Json) -> Iterator[Cause]:
         yield from names.qualified("metadata.labels", key)
         yield from names.label_value("metadata.labels", value)
     yield from _check_annotations(meta.get("annotations") or {})
-    for finalizer in meta.get("finalizers") or []:
-        yield from _check_finalizer(finalizer)
+    for position, finalizer in enumerate(meta.get("finalizers") or []):
+        yield from _check_finalizer(f"metadata.finalizers[{position}]", finalizer)
 
 
 def _check_name(kind: Kind, name: str) -> Iterator[Cause]:
@@ -28,7 +29,7 @@ def _check_name(kind: Kind, name: str) -> Iterator[Cause]:
         yield causes.required("metadata.name", "name or generateName is required")
     elif kind in _LABEL_NAMED:
         yield from names.label("metadata.name", name)
-    elif kind is not LEASES or name:
+    else:
         yield from names.subdomain("metadata.name", name)
 
 
@@ -44,24 +45,19 @@ def _check_annotations(annotations: Json) -> Iterator[Cause]:
         )
 
 
-def _check_finalizer(finalizer: str) -> Iterator[Cause]:
-    yield from names.qualified("metadata.finalizers", finalizer)
-    if "/" not in finalizer and finalizer not in ("kubernetes", "orphan", "foregroundDeletion"):
-        yield causes.invalid(
-            "metadata.finalizers",
-            finalizer,
-            "name is neither a standard finalizer name nor is it fully qualified",
-        )
+def _check_finalizer(field: str, finalizer: str) -> Iterator[Cause]:
+    yield from names.qualified(field, finalizer)
+    if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+        detail = "name is neither a standard finalizer name nor is it fully qualified"
+        yield causes.invalid(field, finalizer, detail)
 
 
 def check_change(before: Json, now: Json) -> Iterator[Cause]:
     """What an update may not touch."""
     old, new = metadata(before), metadata(now)
-    for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    for field in ("uid", "deletionTimestamp"):
         if new.get(field) != old.get(field):
-            value = new.get(field)
-            shown = value if value is not None else ("" if field == "uid" else None)
-            yield causes.invalid(f"metadata.{field}", shown, "field is immutable")
+            yield causes.invalid(f"metadata.{field}", new.get(field), "field is immutable")
     if is_deleting(before):
         yield from _check_new_finalizers(old.get("finalizers") or [], new.get("finalizers") or [])
 

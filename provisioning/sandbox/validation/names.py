@@ -49,7 +49,9 @@ def qualified(field: str, value: str) -> Iterator[Cause]:
     """`prefix/name`, as label keys, annotation keys and finalizers are written."""
     prefix, slash, name = value.rpartition("/")
     if slash and not re.fullmatch(_SUBDOMAIN, prefix):
-        detail = "prefix part must be non-empty" if not prefix else f"prefix part {SUBDOMAIN_ADVICE}"
+        detail = (
+            "prefix part must be non-empty" if not prefix else f"prefix part {SUBDOMAIN_ADVICE}"
+        )
         yield causes.invalid(field, value, detail)
     if not name:
         yield causes.invalid(field, value, "name part must be non-empty")
@@ -69,4 +71,4 @@ def label_value(field: str, value: object) -> Iterator[Cause]:
 
 def _too_long(field: str, value: str, limit: int) -> Iterator[Cause]:
     if len(value) > limit:
-        yield causes.invalid(field, value, f"must be no more than {limit} bytes")
+        yield causes.invalid(field, value, f"must be no more than {limit} characters")

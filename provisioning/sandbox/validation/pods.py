@@ -25,7 +25,9 @@ def check(pod: Json) -> Iterator[Cause]:
     if not containers:
         yield causes.required("spec.containers")
     yield from _check_containers("spec.containers", containers or [], pod_spec)
-    yield from _check_containers("spec.initContainers", pod_spec.get("initContainers") or [], pod_spec)
+    yield from _check_containers(
+        "spec.initContainers", pod_spec.get("initContainers") or [], pod_spec
+    )
     yield from _check_policies(pod_spec)
     yield from _check_numbers(pod_spec)
 
@@ -99,7 +101,9 @@ def check_resources(field: str, resources: Json) -> Iterator[Cause]:
 def _check_amount(field: str, name: str, value: object) -> Iterator[Cause]:
     at = f"{field}[{name}]" if "/" in name else f"{field}.{name}"
     if "/" not in name and name not in _NATIVE and not name.startswith("hugepages-"):
-        yield causes.invalid(f"{field}[{name}]", name, "must be a standard resource type or fully qualified")
+        yield causes.invalid(
+            f"{field}[{name}]", name, "must be a standard resource type or fully qualified"
+        )
         yield causes.invalid(f"{field}[{name}]", name, "must be a standard resource for containers")
     amount = read_amount(value)
     if amount is None:
@@ -115,7 +119,9 @@ def _check_requests(field: str, limits: Json, requests: Json) -> Iterator[Cause]
     for name, request in requests.items():
         limit = limits.get(name)
         if is_extended(name) and limit is None:
-            yield causes.required(f"{field}.limits", "Limit must be set for non overcommitable resources")
+            yield causes.required(
+                f"{field}.limits", "Limit must be set for non overcommitable resources"
+            )
         elif limit is not None:
             yield from _compare(f"{field}.requests", name, request, limit)
 
@@ -127,7 +133,9 @@ def _compare(field: str, name: str, request: object, limit: object) -> Iterator[
     if is_extended(name) and asked != allowed:
         yield causes.invalid(field, request, f"must be equal to {name} limit of {limit}")
     elif asked > allowed:
-        yield causes.invalid(field, request, f"must be less than or equal to {name} limit of {limit}")
+        yield causes.invalid(
+            field, request, f"must be less than or equal to {name} limit of {limit}"
+        )
 
 
 def is_extended(name: str) -> bool:
@@ -146,9 +154,14 @@ def check_change(before: Json, now: Json) -> Iterator[Cause]:
     old, new = spec(before), spec(now)
     if _frozen(old) != _frozen(new):
         yield causes.forbidden("spec", _CHANGEABLE)
-    removed = [item for item in old.get("tolerations") or [] if item not in (new.get("tolerations") or [])]
+    removed = [
+        item for item in old.get("tolerations") or [] if item not in (new.get("tolerations") or [])
+    ]
     if removed:
-        yield causes.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
+        yield causes.forbidden(
+            "spec.tolerations",
+            "existing toleration can not be modified except its tolerationSeconds",
+        )
 
 
 def _frozen(pod_spec: Json) -> Json:

@@ -1,0 +1,68 @@
+"""What an object uses of a namespace's quota, under every name a quota can limit it by."""
+
+from provisioning.sandbox import kinds
+from provisioning.sandbox.kinds import Kind
+from provisioning.sandbox.objects import Json, is_deleting, metadata, spec
+from provisioning.sandbox.scheduling import amounts
+
+Usage = dict[str, int]
+
+_COUNTED_BY_NAME = (
+    kinds.SERVICES, kinds.SECRETS, kinds.CONFIG_MAPS, kinds.RESOURCE_QUOTAS,
+)  # fmt: skip
+
+
+def of(kind: Kind, obj: Json) -> Usage:
+    """The use one object makes of quota while it exists as it is."""
+    used = {f"count/{kind.qualified}": 1}
+    if kind in _COUNTED_BY_NAME:
+        used[kind.plural] = 1
+    if kind is kinds.PODS and not _is_over(obj):
+        used |= _of_pod(obj)
+    if kind is kinds.SERVICES:
+        used |= _of_service(obj)
+    return used
+
+
+def _is_over(pod: Json) -> bool:
+    """A pod that ended, or was deleted without ever starting, frees what it asked for."""
+    has_no_time_left = is_deleting(pod) and not metadata(pod).get("deletionGracePeriodSeconds")
+    return amounts.is_finished(pod) or has_no_time_left
+
+
+def _of_pod(pod: Json) -> Usage:
+    requested, limited = amounts.requested(pod), amounts.limited(pod)
+    used = {f"requests.{name}": value for name, value in requested.items() if name != "pods"}
+    used |= {f"limits.{name}": value for name, value in limited.items()}
+    for name in ("cpu", "memory", "ephemeral-storage"):
+        if name in requested:
+            used[name] = requested[name]
+    return {**used, "pods": 1}
+
+
+def _of_service(service: Json) -> Usage:
+    type_ = spec(service).get("type")
+    ports = len(spec(service).get("ports") or [])
+    node_ports = ports if type_ in ("NodePort", "LoadBalancer") else 0
+    return {
+        "services.nodeports": node_ports,
+        "services.loadbalancers": int(type_ == "LoadBalancer"),
+    }
+
+
+def _resource(name: str) -> str:
+    """The resource a quota's name is about; its unit decides how amounts are read."""
+    for prefix in ("requests.", "limits."):
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return name
+
+
+def read(stored: Json) -> Usage:
+    """Amounts out of a quota's status."""
+    return {name: amounts.whole(_resource(name), value) for name, value in stored.items()}
+
+
+def printed(used: Usage) -> dict[str, str]:
+    """Amounts as a quota's status and messages show them."""
+    return {name: amounts.printed(_resource(name), value) for name, value in used.items()}

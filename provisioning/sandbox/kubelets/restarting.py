@@ -1,0 +1,16 @@
+"""Whether a container that ended is started again, and how long the kubelet waits with it."""
+
+FIRST_PAUSE = 10.0
+LONGEST_PAUSE = 300.0
+
+
+def restarts(policy: str, code: int) -> bool:
+    """Whether the pod's policy asks for another run."""
+    return policy == "Always" or (policy == "OnFailure" and code != 0)
+
+
+def pause_before(restart: int) -> float:
+    """Seconds before the nth restart: none for the first, then ten and doubling."""
+    if restart <= 1:
+        return 0.0
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (restart - 2))
