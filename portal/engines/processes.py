@@ -95,8 +95,13 @@ class Supervisor:
     """The running supervisor of one farm, by its socket."""
 
     def __init__(self, home: Path) -> None:
-        transport = SupervisorTransport(None, None, f"unix://{socket_path(home)}")
-        self._rpc = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        self._address = f"unix://{socket_path(home)}"
+
+    @property
+    def _rpc(self) -> Any:
+        # A transport whose first call failed refuses every later one.
+        transport = SupervisorTransport(None, None, self._address)
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
     def wait_until_up(self, *, seconds: float = 30) -> None:
         """Return once it answers; raises TimeoutError."""
