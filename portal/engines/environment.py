@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from portal.engines import postgres
+from portal.engines import ports
 
 
 def load(home: Path) -> dict[str, str]:
@@ -38,8 +38,8 @@ def complete(home: Path) -> dict[str, str]:
     """
     values = {**_fresh_secrets(), **load(home)}
     for name in ("POSTGRES_PORT", "SANDBOX_PORT"):
-        if name not in values or not postgres.is_free(int(values[name])):
-            values[name] = str(postgres.free_port())
+        if name not in values or not ports.is_free(int(values[name])):
+            values[name] = str(ports.free_port())
     save(home, values)
     return values
 

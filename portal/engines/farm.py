@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from portal.engines import environment, postgres, processes
+from portal.engines import environment, ports, postgres, processes
 
 Say = Callable[[str], None]
 
@@ -50,7 +50,7 @@ class Plan:
 def run(plan: Plan, *, say: Say) -> None:
     """Serve until SIGINT or SIGTERM.  Raises `AlreadyUp`, `DidNotStart`."""
     with _only_one(plan.home):
-        if not postgres.is_free(plan.port):
+        if not ports.is_free(plan.port):
             raise DidNotStart(f"port {plan.port} is taken; choose another with --port")
         values = environment.complete(plan.home)
         server = _database(plan, values)

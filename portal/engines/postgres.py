@@ -11,7 +11,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from pathlib import Path
 import pg0
 import psycopg2
 from psycopg2 import sql
+
+from portal.engines import ports
 
 UNPRIVILEGED_USER = os.environ.get("FARM_POSTGRES_USER", "nobody")
 ROOT_BASE = Path("/var/lib/npu-farm")
@@ -162,30 +163,19 @@ def create_farm(
     )
 
 
-def free_port() -> int:
-    """A port that was free a moment ago on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def is_free(port: int) -> bool:
-    """Whether nothing listens on this loopback port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 def _unpack(place: Path) -> Path:
     _own(place)
     launcher = place / "pg0"
     shutil.copy2(Path(pg0.__file__).parent / "bin" / "pg0", launcher)
     launcher.chmod(0o755)
-    options = ["--name", "unpack", "--port", str(free_port()), "--password", secrets.token_hex(8)]
+    options = [
+        "--name",
+        "unpack",
+        "--port",
+        str(ports.free_port()),
+        "--password",
+        secrets.token_hex(8),
+    ]
     environment = {**os.environ, "HOME": str(place)}
     for arguments in (["start", *options], ["drop", "--name", "unpack", "--force"]):
         subprocess.run(

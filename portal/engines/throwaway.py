@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from portal.engines import postgres
+from portal.engines import ports, postgres
 
 
 def start(**settings: str) -> dict[str, str]:
@@ -22,7 +22,7 @@ def start(**settings: str) -> dict[str, str]:
     home = Path(tempfile.mkdtemp(prefix="npu-farm-test-"))
     place = postgres.base_for(home)
     server = postgres.Server(
-        data=place / "data", port=postgres.free_port(), password=secrets.token_hex(16)
+        data=place / "data", port=ports.free_port(), password=secrets.token_hex(16)
     )
     place.mkdir(parents=True, exist_ok=True)
     postgres.initialise(data=server.data, password=server.password)

@@ -5,14 +5,18 @@ addresses and secrets to `env` in the farm's state folder, and every later
 process reads them from there.  What the real environment says wins.
 """
 
+import os
 from pathlib import Path
 
 import environ
 
+from portal.engines import environment
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 FARM_HOME = Path(env.str("FARM_HOME", default=str(BASE_DIR / ".farm"))).resolve()
-environ.Env.read_env(str(FARM_HOME / "env"), overwrite=False)
+# Into this object only: what stands in the process's environment was really given from outside.
+env.ENVIRON = {**environment.load(FARM_HOME), **os.environ}
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="unset: `manage.py up` writes one")

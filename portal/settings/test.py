@@ -7,7 +7,7 @@ from portal.engines import throwaway
 if "DATABASE_URL" not in os.environ:
     os.environ.update(throwaway.start(synchronous_commit="off"))
 
-from portal.settings.base import *  # noqa: E402, F403
+from portal.settings.base import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
