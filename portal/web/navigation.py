@@ -29,6 +29,7 @@ class Navigation:
 
     @cached_property
     def user(self) -> User | None:
+        """Who is signed in."""
         user = getattr(self._request, "user", None)
         return user if isinstance(user, User) else None
 
@@ -63,6 +64,7 @@ class Navigation:
 
     @cached_property
     def staff_roles(self) -> list[StaffRole]:
+        """What the person is to the platform."""
         if self.user is None:
             return []
         rows = PlatformRole.objects.filter(user=self.user).values_list("role", flat=True)
@@ -70,10 +72,12 @@ class Navigation:
 
     @cached_property
     def staff_can(self) -> frozenset[Action]:
+        """What the person may do everywhere."""
         return frozenset().union(*(POLICY[role] for role in self.staff_roles))
 
     @cached_property
     def staff_sections(self) -> frozenset[str]:
+        """Which rooms of the platform are open to the person."""
         return frozenset(
             name for name, actions in STAFF_SECTIONS.items() if self.staff_can & set(actions)
         )

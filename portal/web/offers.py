@@ -108,11 +108,11 @@ class Example:
 
 
 def example(offered: list[OfferedFamily], *, seconds: int = 3 * 3600 + 25 * 60) -> Example | None:
-    """A worked example with today's prices, by the very rule that bills."""
+    """A worked example at today's list price, by the very rule that bills."""
     priced = [offer for family in offered for offer in family.types if offer.device_rate]
     if not priced:
         return None
-    offer = priced[0]
+    offer = next((one for one in priced if one.instance_type.device_count > 1), priced[0])
     devices, rate = offer.instance_type.device_count, offer.device_rate or Decimal(0)
     net = billing_money.charge_for(device_seconds=seconds * devices, hourly_rate=rate)
     tax = taxing.tax_on(net_amount=net, tax_rate=pricing.tax_rate_now())

@@ -35,6 +35,7 @@ SENTENCES: dict[str, Promise] = {
     "justification_missing": gettext_lazy("Say what the devices are for."),
     "count_out_of_range": gettext_lazy("The number of instances is out of range."),
     "more_than_asked": gettext_lazy("You may grant fewer devices than asked, never more."),
+    "lease_too_long": gettext_lazy("So late an end needs a new request, which a person looks at."),
     "conflict_of_interest": gettext_lazy("Nobody decides a request of a tenant they belong to."),
     # provisioning
     "unknown_instance_type": gettext_lazy("There is no such instance type."),

@@ -8,6 +8,7 @@ are read alike.  `django.po` is the committed source, `django.mo` is built.
 import ast
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
 WEB_DIR = Path(__file__).resolve().parent
+PORTAL_DIR = WEB_DIR.parent
 LOCALE_DIR = WEB_DIR / "locale"
 LANGUAGES = ("ko", "en")
 KEYWORDS = (
@@ -30,6 +32,10 @@ KEYWORDS = (
     "pgettext_lazy",
     "npgettext",
 )
+# Dates and names of tools that would change the file whenever it is written.
+_HEADER_NOISE = re.compile(
+    rb'^"(POT|PO-Rev|Last-Tr|Language-Team|Report|Generated|Project)[^\n]*\n', re.MULTILINE
+)
 # A call as templatize writes it: a name and string literals, nothing nested.
 _CALL = re.compile(
     r"""\b(?P<name>_|n?p?gettext)\((?P<arguments>(?:\s*u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*,?)+)"""
@@ -37,6 +43,8 @@ _CALL = re.compile(
 
 
 class Message(NamedTuple):
+    """One string, with its plural if it has one, and where it is said."""
+
     id: str | tuple[str, str]
     context: str | None
     path: str
@@ -61,8 +69,11 @@ def merge_catalogues() -> None:
         catalogue = read_catalogue(language)
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
-        with catalogue_path(language).open("wb") as file:
-            write_po(file, catalogue, width=110, sort_by_file=True, omit_header=False)
+        catalogue.fuzzy = False
+        catalogue.header_comment = "# What the pages say."
+        written = BytesIO()
+        write_po(written, catalogue, width=110, sort_by_file=True)
+        catalogue_path(language).write_bytes(_HEADER_NOISE.sub(b"", written.getvalue()))
 
 
 def compile_catalogues() -> bool:
@@ -75,6 +86,7 @@ def compile_catalogues() -> bool:
 
 
 def read_catalogue(language: str) -> Catalog:
+    """The committed catalogue, or an empty one."""
     path = catalogue_path(language)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +96,7 @@ def read_catalogue(language: str) -> Catalog:
 
 
 def catalogue_path(language: str) -> Path:
+    """Where a language's catalogue is kept."""
     return LOCALE_DIR / language / "LC_MESSAGES" / "django.po"
 
 
@@ -96,8 +109,8 @@ def _is_stale(language: str) -> bool:
 
 
 def _messages() -> Iterator[Message]:
-    for path in WEB_DIR.rglob("*.py"):
-        if "node_modules" not in path.parts:
+    for path in PORTAL_DIR.rglob("*.py"):
+        if not {"node_modules", "migrations", "api"} & set(path.parts):
             yield from _python_messages(path)
     for path in (WEB_DIR / "templates").rglob("*"):
         if path.suffix in {".html", ".txt"}:
@@ -122,4 +135,4 @@ def _message(function: str, literals: list[str], path: Path, line: int) -> Messa
     name = function.removesuffix("_lazy")
     context = literals.pop(0) if "pgettext" in name else None
     said = (literals[0], literals[1]) if name.startswith("n") else literals[0]
-    return Message(said, context, str(path.relative_to(WEB_DIR)), line)
+    return Message(said, context, str(path.relative_to(PORTAL_DIR)), line)

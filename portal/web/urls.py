@@ -79,6 +79,11 @@ STAFF = [
         billing.draft,
         name="billing-draft",
     ),
+    path(
+        "billing/<int:account_id>/periods/<int:period_id>/close/",
+        billing.close,
+        name="billing-close",
+    ),
     path("billing/invoices/<uuid:invoice_id>/issue/", billing.issue, name="billing-issue"),
     path("prices/", prices.show_prices, name="prices"),
     path("prices/<int:rate_id>/follow/", prices.follow, name="prices-follow"),

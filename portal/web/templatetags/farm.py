@@ -123,6 +123,19 @@ def cores(millicores: int) -> str:
 
 
 @register.filter
+def in_devices(number: int) -> str:
+    """2 devices"""
+    return ngettext("%(n)s device", "%(n)s devices", number) % {"n": number}
+
+
+@register.filter
+def in_cores(millicores: int) -> str:
+    """8 cores"""
+    number = 1 if millicores == 1000 else 2
+    return ngettext("%(n)s core", "%(n)s cores", number) % {"n": cores(millicores)}
+
+
+@register.filter
 def shown_as(value: str, of: str) -> states.Shown:
     """The badge of a state."""
     return states.shown_as(value, of)

@@ -10,7 +10,7 @@ from portal.web import building, translating
 
 
 class Command(BaseCommand):
-    help = "Build style sheet, scripts and fonts, and compile the translations; quick when nothing changed."
+    help = "Build style sheet, scripts, fonts and translations; quick when nothing changed."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:

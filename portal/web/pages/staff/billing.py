@@ -76,6 +76,20 @@ def draft(request: SignedInRequest, account_id: int, period_id: int) -> HttpResp
 
 
 @action
+def close(request: SignedInRequest, account_id: int, period_id: int) -> HttpResponse:
+    """Close a period that comes to nothing."""
+    require_staff(request.user, Action.MANAGE_BILLING)
+    account = account_for(request.user, account_id)
+    period = get_object_or_404(BillingPeriod, account=account, pk=period_id)
+    return attempt(
+        request,
+        lambda: closing.close_unused(period=period, by=request.user.email, at=timezone.now()),
+        done=_("The period was closed."),
+        to=reverse("web:billing-account", args=[account_id]),
+    )
+
+
+@action
 def issue(request: SignedInRequest, invoice_id: UUID) -> HttpResponse:
     """Issue a draft: from then on it never changes."""
     require_staff(request.user, Action.MANAGE_BILLING)
@@ -89,10 +103,12 @@ def issue(request: SignedInRequest, invoice_id: UUID) -> HttpResponse:
 
 
 def _told_about(period: BillingPeriod, at: datetime) -> dict[str, object]:
+    is_current = period.bounds.covers(at)
+    is_closable = not is_current and not period.closed_at
     invoices = Invoice.objects.filter(period=period).exclude(state=Invoice.State.VOID)
     return {
         "period": period,
-        "is_current": period.bounds.covers(at),
+        "is_current": is_current,
         "invoice": invoices.order_by("-drafted_at").first(),
-        "exceptions": [] if period.closed_at else closing.exceptions_of(period=period, at=at),
+        "exceptions": closing.exceptions_of(period=period, at=at) if is_closable else [],
     }
