@@ -14,13 +14,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView
 
 from portal.api.callers import caller
@@ -105,7 +105,7 @@ def _take_over(row: IdempotencyKey, fingerprint: str, *, at: datetime) -> bool:
 @transaction.atomic
 def _work_and_remember(row: IdempotencyKey, work: Callable[[], Response]) -> Response:
     answer = work()
-    body = json.loads(json.dumps(answer.data, cls=DjangoJSONEncoder))
+    body = json.loads(json.dumps(answer.data, cls=JSONEncoder))
     ours = IdempotencyKey.objects.filter(pk=row.pk, ticket=row.ticket, status=None)
     if not ours.update(status=answer.status_code, body=body):
         # Somebody took the key over because we were too slow: our work must not count.

@@ -16,6 +16,7 @@ from rest_framework.views import set_rollback
 
 from billing import errors as billing
 from billing.errors import BillingError
+from portal.api import errors as api
 from portal.quotas import errors as quotas
 from portal.requests import errors as requests
 from portal.tenants import errors as tenants
@@ -38,6 +39,7 @@ STATUS: Final[dict[type[Exception], HTTPStatus]] = {
     quotas.QuotaInUse: HTTPStatus.CONFLICT,
     requests.RequestAlreadyDecided: HTTPStatus.CONFLICT,
     requests.ConflictOfInterest: HTTPStatus.FORBIDDEN,
+    api.CallStillRunning: HTTPStatus.CONFLICT,
     ProvisioningError: HTTPStatus.UNPROCESSABLE_ENTITY,
     provisioning.IllegalTransition: HTTPStatus.CONFLICT,
     provisioning.NoCapacity: HTTPStatus.CONFLICT,

@@ -11,7 +11,7 @@ from portal.quotas.models import QuotaEntry
 from portal.requests.models import State as RequestState
 from portal.tenants import access
 from provisioning.models import ClusterState
-from provisioning.states import Desired, State
+from provisioning.states import AttemptState, Desired, State
 
 ROLES: Final = [role.value for role in access.Role]
 PROJECT_ROLES: Final = [role.value for role in access.PROJECT_ROLES]
@@ -21,6 +21,7 @@ ENTRY_KINDS: Final = [kind.value for kind in QuotaEntry.Kind]
 REQUEST_STATES: Final = [state.value for state in RequestState]
 DESIRED: Final = [desired.value for desired in Desired]
 INSTANCE_STATES: Final = [state.value for state in State]
+ATTEMPT_STATES: Final = [state.value for state in AttemptState]
 CLUSTER_STATES: Final = [state.value for state in ClusterState]
 INVOICE_STATES: Final = [state.value for state in Invoice.State]
 BLOCKERS: Final = [blocker.value for blocker in Blocker]

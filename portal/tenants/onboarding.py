@@ -6,6 +6,7 @@ A tenant is never without the three; `portal.tenants.joining` brings in the othe
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from billing.accounts import open_account
@@ -26,7 +27,8 @@ def open_tenant(*, name: str, owner: User, at: datetime, slug: str = "") -> Tena
     if tenant is None:
         raise SlugTaken
     tenant.memberships.create(user=owner, role=Role.OWNER, created_at=at)
-    open_project(tenant=tenant, name=_("First project"), slug="first", at=at)
+    with translation.override(owner.language):
+        open_project(tenant=tenant, name=_("First project"), slug="first", at=at)
     open_account(tenant_id=tenant.pk, name=name, email=owner.email, at=at)
     return tenant
 

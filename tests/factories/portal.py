@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from billing import pricing
+from billing import invoicing, periods, pricing
+from billing.models import Account, Invoice, UsageInterval
 from portal.quotas.models import QuotaEntry
 from portal.requests import approving, submitting
 from portal.requests.models import InstanceRequest, QuotaRequest
@@ -14,9 +15,12 @@ from portal.tenants.access import StaffRole
 from portal.tenants.models import PlatformRole, Project, Tenant, User
 from provisioning.models import Family, Instance, InstanceType, RuntimeImage, Vendor
 from provisioning.states import State
+from tests.factories import billing as billing_factory
 
 NOON = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
 TOMORROW = NOON + timedelta(days=1)
+# When the first hour of use is over and finance may bill it.
+AFTERNOON = NOON + timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -142,3 +146,30 @@ def end_launch(instance: Instance, *, state: State = State.STOPPED) -> Instance:
     )
     instance.refresh_from_db()
     return instance
+
+
+def use(instance: Instance, *, seconds: int = 3600, quantity: int | None = None) -> UsageInterval:
+    """An instance that ran from noon on, in the ledger."""
+    return billing_factory.record_use(
+        account=Account.objects.get(pk=instance.account_id),
+        project_id=instance.project_id,
+        sku_code=instance.sku_code,
+        resource_ref=str(instance.pk),
+        quantity=quantity or instance.device_count,
+        started_at=NOON,
+        seconds=seconds,
+    )
+
+
+def draft_invoice(instance: Instance) -> Invoice:
+    """A bill of the instance's first hour, drafted in the afternoon."""
+    billing_factory.register_seller()
+    use(instance)
+    account = Account.objects.get(pk=instance.account_id)
+    period = periods.cut_period(account=account, at=AFTERNOON)
+    return invoicing.draft_invoice(period=period, at=AFTERNOON)
+
+
+def issue_invoice(instance: Instance, *, by: User) -> Invoice:
+    """The same bill, issued."""
+    return invoicing.issue_invoice(draft=draft_invoice(instance), by=by.email, at=AFTERNOON)

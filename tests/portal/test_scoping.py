@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from billing import invoicing
 from portal.quotas import scoping as quota_scoping
 from portal.requests import scoping as request_scoping
 from portal.tenants import joining, onboarding, scoping
@@ -102,3 +103,16 @@ def test_a_confined_bearer_is_nobody_elsewhere(
     assert not scoping.staff_may(alice, Action.VIEW_TENANT)
     with pytest.raises(NotFound):
         scoping.require_staff(alice, Action.VIEW_CLUSTER)
+
+
+def test_a_tenant_sees_its_invoice_only_once_it_is_issued(
+    alice: User, charlie: User, dana: User, instance: Instance, other_tenant: Tenant
+) -> None:
+    draft = factory.draft_invoice(instance)
+    assert list(scoping.invoices_of(dana)) == [draft]
+    assert not scoping.invoices_of(alice).exists()
+
+    invoicing.issue_invoice(draft=draft, by=dana.email, at=factory.AFTERNOON)
+
+    assert list(scoping.invoices_of(alice)) == [draft]
+    assert not scoping.invoices_of(charlie).exists()

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from billing import closing, invoicing, periods
 from billing.closing import CloseException
+from billing.errors import IllegalState
 from billing.models import Account, BillingPeriod
 from portal.api import words
 from portal.api.idempotency import idempotent
@@ -102,6 +103,8 @@ class BillingPeriodViewSet(Resource):
         """End a period early, for an interim or final bill; the rest becomes a new one."""
         period = self._managed(pk)
         at = self.read(CutSerializer).get("at", timezone.now())
+        if not period.since < at < period.until:
+            raise IllegalState("This billing period cannot be cut there.")
         cut = periods.cut_period(account=period.account, at=at)
         return self.answer(cut, status=201)
 

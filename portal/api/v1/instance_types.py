@@ -6,7 +6,12 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -45,10 +50,11 @@ class InstanceTypeSerializer(serializers.ModelSerializer[InstanceType]):
             "hourly_rate",
         )
 
-    def get_hourly_rate(self, instance_type: InstanceType) -> Decimal | None:
-        """Won per device-hour now."""
-        rates: dict[str, Decimal] = self.context["rates"]
-        return rates.get(instance_type.sku_code)
+    @extend_schema_field(serializers.DecimalField(max_digits=14, decimal_places=4, allow_null=True))
+    def get_hourly_rate(self, instance_type: InstanceType) -> str | None:
+        """Won per device-hour now; money travels as text, never as a float."""
+        rate: Decimal | None = self.context["rates"].get(instance_type.sku_code)
+        return None if rate is None else f"{rate:.4f}"
 
 
 class AskedEstimateSerializer(serializers.Serializer[Any]):

@@ -17,7 +17,7 @@ from portal.requests import operating
 from portal.tenants import scoping
 from portal.tenants.access import Action
 from provisioning import queries, reading
-from provisioning.models import Allocation, Instance, Transition
+from provisioning.models import Allocation, Attempt, Instance, Transition
 
 MOST_LOG_LINES = 5000
 
@@ -89,6 +89,27 @@ class AllocationSerializer(serializers.ModelSerializer[Allocation]):
     class Meta:
         model = Allocation
         fields = ("node_name", "resource_name", "device_id", "started_at", "ended_at")
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    """One try to run the instance: one pod of one cluster."""
+
+    cluster = serializers.CharField(source="cluster.name")
+    state = serializers.ChoiceField(choices=words.ATTEMPT_STATES)
+
+    class Meta:
+        model = Attempt
+        fields = (
+            "no",
+            "cluster",
+            "namespace",
+            "pod_name",
+            "uid",
+            "state",
+            "intended_at",
+            "created_at",
+            "gone_at",
+        )
 
 
 class LogsSerializer(serializers.Serializer[Instance]):
@@ -184,6 +205,13 @@ class InstanceViewSet(Resource):
         """List its changes of state, oldest first."""
         changes = queries.timeline(scoping.instance_for(self.caller, pk))
         return Response(TransitionSerializer(changes, many=True).data)
+
+    @extend_schema(responses=AttemptSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def attempts(self, request: Request, pk: UUID) -> Response:
+        """List the tries to run it, oldest first."""
+        attempts = queries.attempts_of(scoping.instance_for(self.caller, pk))
+        return Response(AttemptSerializer(attempts, many=True).data)
 
     @extend_schema(responses=AllocationSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)

@@ -1,0 +1,75 @@
+"""Clusters over the API: for operators, and without a word of their credentials."""
+
+import pytest
+
+from portal.tenants.models import User
+from provisioning.models import Cluster
+from tests.factories.portal import NOON
+from tests.portal.conftest import Calls
+from tests.portal.test_api_bad_input import KUBECONFIG
+
+pytestmark = pytest.mark.django_db
+BODY = {"name": "gwangju", "kubeconfig": KUBECONFIG % "{token: very-secret}"}
+
+
+def test_a_cluster_is_added_paused_and_resumed(api: Calls, erin: User) -> None:
+    operator = api(erin)
+
+    added = operator.post("/api/v1/clusters", BODY)
+    assert (added.status_code, added.json()["state"]) == (201, "active")
+    address = f"/api/v1/clusters/{added.json()['id']}"
+    assert operator.post(f"{address}/pause").json()["state"] == "paused"
+    assert operator.post(f"{address}/resume").json()["state"] == "active"
+    again = operator.post("/api/v1/clusters", BODY)
+    assert (again.status_code, again.json()["code"]) == (409, "cluster_name_taken")
+
+
+def test_its_state_has_an_age(api: Calls, erin: User, bob: User) -> None:
+    operator = api(erin)
+    operator.post("/api/v1/clusters", BODY)
+    assert operator.get("/api/v1/clusters").json()["results"][0]["state_age_seconds"] is None
+
+    Cluster.objects.update(last_event_at=NOON.replace(hour=2, minute=59))
+
+    assert api(bob).get("/api/v1/clusters").json()["results"][0]["state_age_seconds"] == 60
+
+
+def test_credentials_never_leave(api: Calls, erin: User) -> None:
+    operator = api(erin)
+    added = operator.post("/api/v1/clusters", BODY)
+
+    for answer in (
+        added,
+        operator.get("/api/v1/clusters"),
+        operator.get(f"/api/v1/clusters/{added.json()['id']}"),
+    ):
+        assert "secret" not in answer.content.decode()
+        assert "kubeconfig" not in answer.content.decode()
+    assert b"very-secret" not in bytes(Cluster.objects.get().kubeconfig_encrypted)
+
+
+def test_an_unreachable_cluster_is_told_as_such(api: Calls, erin: User) -> None:
+    closed = KUBECONFIG.replace("6443", "1") % "{token: t}"
+    operator = api(erin)
+    added = operator.post("/api/v1/clusters", {"name": "nowhere", "kubeconfig": closed}).json()
+
+    answer = operator.post(f"/api/v1/clusters/{added['id']}/probe")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "cluster_unreachable")
+    assert answer.json()["retryable"] is True
+    assert Cluster.objects.get().probe == {}
+
+
+def test_only_operators_touch_clusters(
+    api: Calls, erin: User, alice: User, bob: User, frank: User
+) -> None:
+    added = api(erin).post("/api/v1/clusters", BODY).json()
+    address = f"/api/v1/clusters/{added['id']}"
+
+    for looker in (bob, frank):
+        assert api(looker).get(address).status_code == 200
+        assert api(looker).post(f"{address}/pause").status_code == 403
+        assert api(looker).post("/api/v1/clusters", BODY).status_code == 403
+    assert api(alice).get(address).status_code == 404
+    assert api(alice).post(f"{address}/pause").status_code == 404
+    assert Cluster.objects.get().state == "active"
