@@ -30,7 +30,7 @@ class CreatedCursorPagination(BasePagination):
     """Pages in the order of the view's `page_order`, newest first unless it says otherwise."""
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: "APIView | None" = None
+        self, queryset: Any, request: Request, view: "APIView | None" = None
     ) -> list[Any]:
         """Read one page, and one row more to know whether another follows."""
         self.request = request
@@ -110,7 +110,8 @@ def _place(cursor: str, model: type[Model], field: str) -> tuple[Any, Any]:
         value, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(value, str | int) or not isinstance(pk, str) or "\x00" in f"{value}{pk}":
             raise ValueError
-        place = model._meta.get_field(field).to_python(value), model._meta.pk.to_python(pk)
+        column: Any = model._meta.get_field(field)
+        place = column.to_python(value), model._meta.pk.to_python(pk)
         if isinstance(place[0], datetime) and place[0].tzinfo is None:
             raise ValueError
     except (InvalidValue, ValueError, TypeError, OverflowError):

@@ -94,11 +94,12 @@ def framework_problem(error: exceptions.APIException) -> Response:
             detail="; ".join(f"{e['field']}: {e['detail']}" for e in errors),
             errors=errors,
         )
-    headers = {}
-    if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        headers["Retry-After"] = str(math.ceil(error.wait))
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
+    # REST framework sets these on the errors that have them.
+    wait: float | None = getattr(error, "wait", None)
+    challenge: str | None = getattr(error, "auth_header", None)
+    headers = {} if wait is None else {"Retry-After": str(math.ceil(wait))}
+    if challenge:
+        headers["WWW-Authenticate"] = challenge
     status = HTTPStatus(error.status_code)
     return problem(
         status=status,

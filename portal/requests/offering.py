@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db.models import QuerySet
 
-from billing.models import AccountBook, PriceBook, Rate
+from billing.models import AccountBook, Rate
 from provisioning.models import InstanceType
 
 
@@ -19,9 +19,10 @@ def offered_types() -> QuerySet[InstanceType]:
 
 def rates_by_sku(*, at: datetime, account_id: int | None = None) -> dict[str, Decimal]:
     """Won per device-hour by SKU code: the account's prices, or the list's."""
+    rates = Rate.objects.filter(valid__contains=at)
     if account_id is None:
-        books = PriceBook.objects.filter(is_default=True).values("pk")
+        rates = rates.filter(book__is_default=True)
     else:
-        books = AccountBook.objects.filter(account=account_id, valid__contains=at).values("book")
-    rows = Rate.objects.filter(book__in=books, valid__contains=at)
-    return dict(rows.values_list("sku__code", "hourly_rate"))
+        held = AccountBook.objects.filter(account=account_id, valid__contains=at)
+        rates = rates.filter(book__in=held.values("book"))
+    return dict(rates.values_list("sku__code", "hourly_rate"))

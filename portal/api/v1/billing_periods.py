@@ -1,5 +1,7 @@
 """Billing periods: cut, examined and drafted by finance."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import FilterSet, NumberFilter
@@ -10,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import closing, invoicing, periods
-from billing.closing import CloseException
 from billing.errors import IllegalState
 from billing.models import Account, BillingPeriod
 from portal.api import words
@@ -34,7 +35,7 @@ class BillingPeriodSerializer(serializers.ModelSerializer[BillingPeriod]):
         fields = ("id", "account", "since", "until", "closed_at", "closed_by")
 
 
-class CloseExceptionSerializer(serializers.Serializer[CloseException]):
+class CloseExceptionSerializer(serializers.Serializer[Any]):
     """One thing that keeps a period from being invoiced."""
 
     code = serializers.ChoiceField(choices=words.BLOCKERS)

@@ -1,5 +1,7 @@
 """Capacity: how many devices there are, and how many are free now."""
 
+from typing import Any
+
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -8,10 +10,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from provisioning import queries
-from provisioning.queries import FamilyCapacity
 
 
-class CapacitySerializer(serializers.Serializer[FamilyCapacity]):
+class CapacitySerializer(serializers.Serializer[Any]):
     """The devices of one family in one cluster, and how old this knowledge is."""
 
     family = serializers.CharField(source="family_slug")

@@ -103,7 +103,9 @@ class InstanceTypeViewSet(Resource):
         """Read all prices once, not one per row."""
         context = super().get_serializer_context()
         account = self._account()
-        rates = offering.rates_by_sku(at=timezone.now(), account_id=account and account.pk)
+        rates = offering.rates_by_sku(
+            at=timezone.now(), account_id=None if account is None else account.pk
+        )
         return {**context, "rates": rates}
 
     def list(self, request: Request) -> Response:

@@ -34,7 +34,7 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
 
     class Meta:
         model = Instance
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "tenant",
             "project",

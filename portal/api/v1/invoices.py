@@ -34,7 +34,7 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
 
     class Meta:
         model = Invoice
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "account",
             "period",

@@ -34,7 +34,7 @@ class RateSerializer(serializers.ModelSerializer[Rate]):
 
     def get_valid_from(self, rate: Rate) -> datetime:
         """The first instant it holds."""
-        begins: datetime = rate.valid.lower
+        begins: datetime = rate.valid.lower  # type: ignore[assignment] # a constraint says so
         return begins
 
     def get_valid_until(self, rate: Rate) -> datetime | None:

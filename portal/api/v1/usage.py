@@ -14,7 +14,6 @@ from rest_framework.viewsets import ViewSet
 from billing import queries
 from billing.intervals import Span
 from billing.models import Account
-from billing.queries import UsageRow
 from billing.rating import RatedLine, Rating, UnpricedUse
 from portal.api.callers import caller
 from portal.api.resources import InstantField
@@ -40,7 +39,7 @@ class AskedUsageSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class UsageRowSerializer(serializers.Serializer[UsageRow]):
+class UsageRowSerializer(serializers.Serializer[Any]):
     """One usage interval, clipped to the time asked for."""
 
     instance = serializers.CharField(source="resource_ref")
