@@ -47,9 +47,9 @@ def click_to_running() -> None:
 def _launch_all(farm: Farm) -> list[float]:
     alice = Person(address=farm.address, **farm.logins["tenant"])
     bob = Person(address=farm.address, **farm.logins["approver"])
-    project = alice.items("projects/", tenant=alice.get("me/")["tenants"][0]["slug"])[0]
+    project = alice.items("projects", tenant=alice.get("me")["tenants"][0]["slug"])[0]
     asked = alice.post(
-        "quota-requests/",
+        "quota-requests",
         {
             "project": project["id"],
             "family": "furiosa-rngd",
@@ -57,7 +57,7 @@ def _launch_all(farm: Farm) -> list[float]:
             "justification": "bench",
         },
     )
-    bob.post(f"quota-requests/{asked['id']}/approve/")
+    bob.post(f"quota-requests/{asked['id']}/approve")
     wish = {"project": project["id"], "instance_type": "rngd-1-dev", "image": "workspace"}
     # The first one makes the tenant's namespace and is not counted.
     return [_launch(alice, wish) for _ in range(LAUNCHES + 1)][1:]
@@ -65,10 +65,10 @@ def _launch_all(farm: Farm) -> list[float]:
 
 def _launch(alice: Person, wish: dict[str, Any]) -> float:
     clicked_at = time.time()
-    instance_id = alice.post("instance-requests/", wish)["instances"][0]
+    instance_id = alice.post("instance-requests", wish)["instances"][0]
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        for change in alice.items_of(f"instances/{instance_id}/timeline/"):
+        for change in alice.items_of(f"instances/{instance_id}/timeline"):
             if change["to_state"] == "running":
                 return datetime.fromisoformat(change["at"]).timestamp() - clicked_at
         time.sleep(0.05)

@@ -24,7 +24,7 @@ class Person:
             headers={"Referer": f"{address}/accounts/login/"},
         )
         answer.raise_for_status()
-        if self._http.get("/api/v1/me/").status_code != 200:
+        if self._http.get("/api/v1/me").status_code != 200:
             raise Refused(f"sign-in of {email} failed")
 
     def get(self, path: str, **params: Any) -> Json:

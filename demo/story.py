@@ -30,11 +30,12 @@ class Story:
     image: str | None
     tell: Teller = field(default_factory=Teller)
     outcome: Json = field(default_factory=dict)
+    tenant: Json = field(default_factory=dict)
 
     def run(self) -> Json:
         """Tell the whole story; returns its figures.  Raises `Refused`."""
-        tenant = self.alice.get("me/")["tenants"][0]
-        project = self.alice.items("projects/", tenant=tenant["slug"])[0]
+        tenant = self.tenant = self.alice.get("me")["tenants"][0]
+        project = self.alice.items("projects", tenant=tenant["slug"])[0]
         size = self._choose(tenant)
         self._get_quota(project, size)
         instance = self._launch(project, size)
@@ -52,8 +53,8 @@ class Story:
         self.tell.step("What is on offer, and free now")
 
         def fitting() -> list[Json]:
-            pools = self.alice.items_of("capacity/")
-            sizes = self.alice.items("instance-types/", tenant=tenant["slug"])
+            pools = self.alice.items_of("capacity")
+            sizes = self.alice.items("instance-types", tenant=tenant["slug"])
             return [
                 size
                 for size in sorted(sizes, key=lambda size: int(size["cpu_millicores"]))
@@ -65,7 +66,7 @@ class Story:
             ]
 
         found = self._wait(fitting, bool, "a cluster with free devices", QUEUE_TIMEOUT_S)
-        for pool in self.alice.items_of("capacity/"):
+        for pool in self.alice.items_of("capacity"):
             free = f"{pool['free']} of {pool['total']} devices free"
             self.tell.figure(pool["cluster"], f"{pool['resource_name']}: {free}")
         size: Json = found[0]
@@ -75,7 +76,7 @@ class Story:
     def _get_quota(self, project: Json, size: Json) -> None:
         self.tell.step("Alice asks for quota, Bob approves")
         asked = self.alice.post(
-            "quota-requests/",
+            "quota-requests",
             {
                 "project": project["id"],
                 "family": size["family"],
@@ -84,10 +85,10 @@ class Story:
             },
         )
         self.tell.figure("asked", f"{asked['devices']} × {asked['family']} ({asked['id']})")
-        waiting = self.bob.items("quota-requests/", state="submitted")
+        waiting = self.bob.items("quota-requests", state="submitted")
         if asked["id"] not in [request["id"] for request in waiting]:
             raise Refused("the request is not in the approver's queue")
-        decided = self.bob.post(f"quota-requests/{asked['id']}/approve/")
+        decided = self.bob.post(f"quota-requests/{asked['id']}/approve")
         self.tell.figure(
             "approved", f"{decided['granted_devices']} devices by {decided['decided_by']}"
         )
@@ -97,13 +98,13 @@ class Story:
 
     def _launch(self, project: Json, size: Json) -> Json:
         self.tell.step("Alice asks for an instance; it launches at once, inside the quota")
-        images = self.alice.items("images/")
+        images = self.alice.items("images")
         image = next((image for image in images if self.image in (None, image["reference"])), None)
         if image is None:
             raise Refused(f"the image {self.image} is not on offer")
         clicked = time.monotonic()
         request = self.alice.post(
-            "instance-requests/",
+            "instance-requests",
             {
                 "project": project["id"],
                 "instance_type": size["slug"],
@@ -115,24 +116,26 @@ class Story:
         self.tell.figure("requested", f"{image['reference']} on {size['name']} ({instance_id})")
         instance = self._reach(instance_id, "running")
         self.tell.figure("running after", f"{time.monotonic() - clicked:.1f} s")
-        devices = self.alice.items_of(f"instances/{instance_id}/devices/")
-        self.tell.figure("cluster", instance["cluster"])
-        self.tell.figure("pod", instance["pod_name"])
-        self.tell.figure("node", instance["node_name"])
+        attempt = self.alice.items_of(f"instances/{instance_id}/attempts")[-1]
+        devices = self.alice.items_of(f"instances/{instance_id}/devices")
+        self.tell.figure("cluster", attempt["cluster"])
+        self.tell.figure("pod", f"{attempt['namespace']}/{attempt['pod_name']}")
+        self.tell.figure("node", devices[0]["node_name"])
         for device in devices:
             self.tell.figure("device", f"{device['resource_name']} {device['device_id']}")
         self.outcome |= {
             "instance": instance_id,
-            "cluster": instance["cluster"],
-            "pod": instance["pod_name"],
-            "node": instance["node_name"],
+            "cluster": attempt["cluster"],
+            "namespace": attempt["namespace"],
+            "pod": attempt["pod_name"],
+            "node": devices[0]["node_name"],
             "devices": [device["device_id"] for device in devices],
         }
         return instance
 
     def _run_and_stop(self, instance: Json) -> None:
         self.tell.step(f"It runs for {RUN_FOR_S} s; Alice stops it")
-        text = self.alice.get(f"instances/{instance['id']}/logs/", tail=3)["text"]
+        text = self.alice.get(f"instances/{instance['id']}/logs", tail=3)["text"]
         for line in text.splitlines()[:3]:
             self.tell.figure("log", line[:90])
         until = time.monotonic() + RUN_FOR_S
@@ -140,9 +143,9 @@ class Story:
             self.tell.waiting("running")
             time.sleep(0.25)
         self.tell.waited()
-        self.alice.post(f"instances/{instance['id']}/stop/")
+        self.alice.post(f"instances/{instance['id']}/stop")
         self._reach(instance["id"], "stopped")
-        for change in self.alice.items_of(f"instances/{instance['id']}/timeline/"):
+        for change in self.alice.items_of(f"instances/{instance['id']}/timeline"):
             self.tell.figure(change["at"][11:19], f"{change['to_state']} ({change['reason']})")
 
     def _reach(self, instance_id: str, state: str) -> Json:
@@ -152,7 +155,7 @@ class Story:
             return bool(document["state"] == state)
 
         def read() -> Json:
-            return self.alice.get(f"instances/{instance_id}/")
+            return self.alice.get(f"instances/{instance_id}")
 
         return self._wait(read, settled, f"until it is {state}", QUEUE_TIMEOUT_S)
 
@@ -160,7 +163,10 @@ class Story:
 
     def _meter(self, instance: Json, size: Json) -> tuple[int, Decimal]:
         self.tell.step("The meter, to the second")
-        rows = self.alice.items("usage/", instance=instance["id"])
+        all_rows = self.alice.items_of(
+            "usage", tenant=self.tenant["slug"], since=instance["created_at"]
+        )
+        rows = [row for row in all_rows if row["instance"] == instance["id"]]
         seconds = length = 0
         for row in rows:
             started, ended = (
@@ -184,22 +190,23 @@ class Story:
 
     def _invoice(self, tenant: Json) -> Json:
         self.tell.step("Dana cuts the billing period now, drafts and issues the invoice")
-        account = self.dana.items("accounts/", tenant=tenant["id"])[0]
-        period = self.dana.post("billing-periods/cut/", {"account": account["id"]})
+        account = self.dana.items("accounts", tenant=tenant["slug"])[0]
+        month = self.dana.post("billing-periods", {"account": account["id"]})
+        period = self.dana.post(f"billing-periods/{month['id']}/cut")
         self.tell.figure("period", f"{period['since']} … {period['until']}")
 
         def blockers() -> list[Json]:
-            return self.dana.items_of(f"billing-periods/{period['id']}/exceptions/")
+            return self.dana.items_of(f"billing-periods/{period['id']}/exceptions")
 
         self._wait(blockers, lambda found: not found, "the cluster's proof", PROOF_TIMEOUT_S)
-        draft = self.dana.post(f"billing-periods/{period['id']}/draft/")
-        invoice = self.dana.post(f"invoices/{draft['id']}/issue/")
+        draft = self.dana.post(f"billing-periods/{period['id']}/draft")
+        invoice = self.dana.post(f"invoices/{draft['id']}/issue")
         self.tell.figure("number", invoice["number"])
         return invoice
 
     def _check(self, invoice: Json, *, instance: Json, seconds: int, rate: Decimal) -> None:
         self.tell.step("The figures, computed again from seconds and rate")
-        detail = self.dana.get(f"invoices/{invoice['id']}/")
+        detail = self.dana.get(f"invoices/{invoice['id']}")
         for line in detail["lines"]:
             sum_of = f"{line['device_seconds']:,} s × {Decimal(line['hourly_rate']):,.0f} won/h"
             self.tell.figure(line["sku_code"], f"{sum_of} = {line['net_amount']:,} won")
@@ -232,7 +239,7 @@ class Story:
         self.folder.mkdir(parents=True, exist_ok=True)
         files = []
         for kind, language in (("pdf", "ko"), ("pdf", "en"), ("csv", "ko")):
-            content = self.alice.download(f"invoices/{invoice['id']}/{kind}/", language=language)
+            content = self.alice.download(f"invoices/{invoice['id']}/{kind}", language=language)
             file = self.folder / f"{invoice['number']}.{language}.{kind}"
             file.write_bytes(content)
             files.append(str(file))

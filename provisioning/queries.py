@@ -115,6 +115,11 @@ def timeline(instance: Instance) -> list[Transition]:
     return list(instance.transitions.order_by("id"))
 
 
+def attempts_of(instance: Instance) -> list[Attempt]:
+    """Return the tries to run the instance, each one pod of one cluster, oldest first."""
+    return list(instance.attempts.select_related("cluster").order_by("no"))
+
+
 def devices_of(instance: Instance) -> list[Allocation]:
     """Return the devices the instance holds and held, oldest first."""
     return list(instance.allocations.order_by("started_at", "node_name", "device_id"))

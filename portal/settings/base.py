@@ -219,6 +219,7 @@ SPECTACULAR_SETTINGS = {
         "StaffRoleEnum": "portal.api.words.STAFF_ROLES",
         "RequestStateEnum": "portal.api.words.REQUEST_STATES",
         "InstanceStateEnum": "portal.api.words.INSTANCE_STATES",
+        "AttemptStateEnum": "portal.api.words.ATTEMPT_STATES",
         "ClusterStateEnum": "portal.api.words.CLUSTER_STATES",
         "InvoiceStateEnum": "portal.api.words.INVOICE_STATES",
         "CloseExceptionCodeEnum": "portal.api.words.BLOCKERS",

@@ -21,7 +21,7 @@ def person(farm: RunningFarm, part: str) -> Person:
 
 
 def project_of(alice: Person) -> dict[str, Any]:
-    return alice.items("projects/", tenant=alice.get("me/")["tenants"][0]["slug"])[0]
+    return alice.items("projects", tenant=alice.get("me")["tenants"][0]["slug"])[0]
 
 
 def ask_for_quota(alice: Person, *, devices: int) -> dict[str, Any]:
@@ -31,11 +31,11 @@ def ask_for_quota(alice: Person, *, devices: int) -> dict[str, Any]:
         "devices": devices,
         "justification": "races",
     }
-    return alice.post("quota-requests/", body)
+    return alice.post("quota-requests", body)
 
 
 def quota_of(alice: Person) -> dict[str, Any]:
-    found = alice.items("quotas/", project=project_of(alice)["id"], family=FAMILY)
+    found = alice.items("quotas", project=project_of(alice)["id"], family=FAMILY)
     return found[0] if found else {"granted": 0, "reserved": 0, "free": 0}
 
 
@@ -57,7 +57,7 @@ def test_of_two_approvers_one_decides(farm: RunningFarm) -> None:
     for _ in range(5):
         asked = ask_for_quota(alice, devices=1)
         decide = [
-            lambda by=by, asked=asked: by.post(f"quota-requests/{asked['id']}/approve/")
+            lambda by=by, asked=asked: by.post(f"quota-requests/{asked['id']}/approve")
             for by in approvers
         ]
         decided, refused = at_once(decide)
@@ -73,7 +73,7 @@ def test_of_fifty_requests_ten_devices_are_reserved(farm: RunningFarm) -> None:
     missing = QUOTA - quota_of(alice)["free"]
     if missing > 0:
         asked = ask_for_quota(alice, devices=missing)
-        bob.post(f"quota-requests/{asked['id']}/approve/")
+        bob.post(f"quota-requests/{asked['id']}/approve")
     before = quota_of(alice)
     assert before["free"] == QUOTA
     project = project_of(alice)
@@ -82,7 +82,7 @@ def test_of_fifty_requests_ten_devices_are_reserved(farm: RunningFarm) -> None:
 
     def ask(number: int) -> Callable[[], Any]:
         by = people[number % len(people)]
-        return lambda: by.post("instance-requests/", {**wish, "name": f"race-{number}"})
+        return lambda: by.post("instance-requests", {**wish, "name": f"race-{number}"})
 
     launched, refused = at_once([ask(number) for number in range(AT_ONCE)])
 
@@ -94,4 +94,4 @@ def test_of_fifty_requests_ten_devices_are_reserved(farm: RunningFarm) -> None:
     assert after["free"] == 0
     for request in launched:
         for instance in request["instances"]:
-            alice.post(f"instances/{instance}/terminate/")
+            alice.post(f"instances/{instance}/terminate")
