@@ -9,7 +9,9 @@ from provisioning.sandbox.objects import Json
 
 
 class StatusError(Exception):
-    """A request ends with a failure Status."""
+    """A request ends with a failure Status; `text` is for the few that end with a plain page."""
+
+    text = ""
 
     def __init__(
         self,
@@ -135,3 +137,10 @@ def unsupported_media_type() -> StatusError:
         message="415: Unsupported Media Type",
         details={},
     )
+
+
+def unknown_path() -> StatusError:
+    """No group of the API and no page is there: the server does not even speak JSON."""
+    error = StatusError(code=404, reason="NotFound", message="404 page not found")
+    error.text = "404 page not found\n"
+    return error

@@ -90,6 +90,9 @@ BY_PLURAL: dict[tuple[str, str, str], Kind] = {
     (kind.group, kind.version, kind.plural): kind for kind in KINDS if kind.is_served
 }
 BY_KEY: dict[str, Kind] = {kind.qualified: kind for kind in KINDS}
+BY_NAME: dict[tuple[str, str], Kind] = {
+    (kind.api_version, kind.name): kind for kind in KINDS if kind.is_served
+}
 GROUP_VERSIONS: tuple[tuple[str, str], ...] = (
     ("", "v1"),
     ("authorization.k8s.io", "v1"),

@@ -13,8 +13,9 @@ from provisioning.sandbox.containers.simulated import SimulatedRuntime
 from provisioning.sandbox.farm import ClusterSpec, Farm, NodeSpec
 from provisioning.sandbox.journal import FileJournal
 from provisioning.sandbox.keeping.namespaces import NamespaceKeeper
+from provisioning.sandbox.keeping.nodes import NodeKeeper
 from provisioning.sandbox.keeping.quotas import QuotaKeeper
-from provisioning.sandbox.kinds import NAMESPACES, NODES, PODS
+from provisioning.sandbox.kinds import DEVICE_STATES, NAMESPACES, NODES, PODS
 from provisioning.sandbox.kubelets import nodes
 from provisioning.sandbox.kubelets.devices import NodeDevices
 from provisioning.sandbox.kubelets.ground import NodeGround
@@ -51,6 +52,7 @@ def raise_cluster(
     kubelets = _raise_nodes(cluster)
     NamespaceKeeper(cluster)
     QuotaKeeper(cluster)
+    NodeKeeper(cluster)
     raised = Raised(cluster, kubelets, Scheduler(cluster), journal)
     _start_kubelets(cluster, kubelets)
     _keep_house(raised)
@@ -90,10 +92,18 @@ def _raise_node(cluster: Cluster, node: NodeSpec, *, name: str, number: int) -> 
         images=NodeImages(cluster, node_name=name, present=node.images),
         runtime=SimulatedRuntime(farm=cluster.farm, clock=cluster.clock, timers=cluster.timers),
     )
+    _restore_health(cluster, ground)
     if cluster.store.get(NODES, "", name) is None:
         cluster.store.put(NODES, nodes.node_object(ground, node))
     nodes.renew_lease(cluster, name)
     return Kubelet(ground)
+
+
+def _restore_health(cluster: Cluster, ground: NodeGround) -> None:
+    remembered = cluster.store.get(DEVICE_STATES, "", ground.name)
+    for resource, ids in (remembered.object["unhealthy"] if remembered else {}).items():
+        if resource in ground.devices.pools:
+            ground.devices.pools[resource].unhealthy.update(ids)
 
 
 def _start_kubelets(cluster: Cluster, kubelets: dict[str, Kubelet]) -> None:

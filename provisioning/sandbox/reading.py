@@ -28,6 +28,10 @@ _TOO_OLD = (
 _INCONSISTENT = -1
 
 
+class BadVersion(ValueError):
+    """A resourceVersion that is none."""
+
+
 @dataclass(frozen=True)
 class Page:
     """How much of a list is asked for, and from where."""
@@ -70,7 +74,7 @@ def _moment(
     store: Store, history: History, *, kind: Kind, selection: Selection, page: Page
 ) -> tuple[list[Stored], int, Key | None]:
     if not page.continue_token:
-        _refuse_future(store, kind, page.resource_version)
+        _refuse_future(store, page.resource_version)
         return store.all(kind, selection.namespace), store.rv, None
     rv, start = _decode(page.continue_token)
     if rv == _INCONSISTENT:
@@ -99,8 +103,11 @@ def _cut(
     return chosen, 0
 
 
-def _refuse_future(store: Store, kind: Kind, resource_version: str) -> None:
-    wanted = parse_version(resource_version)
+def _refuse_future(store: Store, resource_version: str) -> None:
+    try:
+        wanted = parse_version(resource_version)
+    except BadVersion as error:
+        raise errors.bad_request(f"invalid resource version: {error}") from error
     if wanted > store.rv:
         raise errors.StatusError(
             code=504,
@@ -119,12 +126,8 @@ def parse_version(text: str) -> int:
     if not text:
         return 0
     if not text.isdigit():
-        raise errors.StatusError(
-            code=400,
-            reason="BadRequest",
-            message=f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing'
-            f' "{text}": invalid syntax',
-        )
+        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise BadVersion(f'resourceVersion: Invalid value: "{text}": {why}')
     return int(text)
 
 
@@ -139,4 +142,6 @@ def _decode(text: str) -> tuple[int, Key]:
         namespace, name = token["start"].split("\0")
         return int(token["rv"]), (namespace, name)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise errors.bad_request(f"continue key is not valid: {error}") from error
+        raise errors.bad_request(
+            f"invalid continue token: continue key is not valid: {error}"
+        ) from error

@@ -13,7 +13,7 @@ from provisioning.sandbox import errors
 from provisioning.sandbox.history import History
 from provisioning.sandbox.kinds import PODS, Kind
 from provisioning.sandbox.objects import Json, dump
-from provisioning.sandbox.reading import parse_version
+from provisioning.sandbox.reading import BadVersion, parse_version
 from provisioning.sandbox.selectors import Selection
 from provisioning.sandbox.store import Change, Store, Stored, watch_line
 from provisioning.sandbox.times import Clock
@@ -148,14 +148,17 @@ class Watches:
         return min(upcoming, last) if now < last else upcoming
 
     def _start(self, watch: Watch) -> None:
-        rv = parse_version(watch.options.resource_version)
+        try:
+            rv = parse_version(watch.options.resource_version)
+        except BadVersion as error:
+            # The real server blames itself for this one.
+            raise errors.StatusError(code=500, reason="", message=str(error)) from error
         if watch.options.send_initial_events or rv == 0:
             self._push_present(watch)
             return
         missed = self._history.since(watch.kind, rv)
         if missed is None:
-            watch.push(self.expired_line(rv))
-            watch.cut()
+            self.expire(watch)
             return
         for change in missed:
             watch.offer(change)
@@ -168,9 +171,13 @@ class Watches:
             mark = {"k8s.io/initial-events-end": "true"}
             watch.push(self.bookmark(watch.kind, annotations=mark))
 
-    def expired_line(self, rv: int) -> bytes:
-        error = errors.expired(f"too old resource version: {rv} ({self._history.oldest})")
-        return watch_line("ERROR", dump(error.body()))
+    def expire(self, watch: Watch) -> None:
+        """Tell a client that its version is too old, and end its watch."""
+        asked = watch.options.resource_version
+        error = errors.expired(f"too old resource version: {asked} ({self._history.oldest})")
+        watch.take()
+        watch.push(watch_line("ERROR", dump(error.body())))
+        watch.cut()
 
     def _spread(self, change: Change) -> None:
         for watch in self._open[change.now.kind]:

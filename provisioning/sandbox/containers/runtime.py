@@ -39,14 +39,23 @@ OnExit = Callable[[str], None]
 class Runtime(Protocol):
     """Starts and stops containers; tells of their end through `on_exit`."""
 
-    def start(self, launch: Launch, on_exit: OnExit) -> None: ...
+    def start(self, launch: Launch, on_exit: OnExit) -> None:
+        """Begin a container."""
 
-    def adopt(self, launch: Launch, on_exit: OnExit) -> None: ...
+    def adopt(self, launch: Launch, on_exit: OnExit, *, exit_: Exit | None) -> None:
+        """Go on with a container begun before this process, or remember that it ended."""
 
-    def stop(self, container_id: str, *, grace_seconds: float) -> None: ...
+    def stop(self, container_id: str, *, grace_seconds: float) -> None:
+        """SIGTERM now, SIGKILL after the grace."""
 
-    def end(self, container_id: str, *, code: int, reason: str = "") -> None: ...
+    def end(self, container_id: str, *, code: int, reason: str = "") -> None:
+        """The container ends, here and now."""
 
-    def exit_of(self, container_id: str) -> Exit | None: ...
+    def exit_of(self, container_id: str) -> Exit | None:
+        """How a container ended; None while it runs."""
 
-    def forget(self, container_id: str) -> None: ...
+    def launch_of(self, container_id: str) -> Launch | None:
+        """What a container was started with; None when it is forgotten."""
+
+    def forget(self, container_id: str) -> None:
+        """Drop what is known of a container."""

@@ -20,6 +20,7 @@ START_ERROR = (
 
 @dataclass
 class _Running:
+    launch: Launch
     behaviour: Behaviour
     on_exit: OnExit
     timer: Timer | None = None
@@ -36,23 +37,32 @@ class SimulatedRuntime:
         self._containers: dict[str, _Running] = {}
 
     def start(self, launch: Launch, on_exit: OnExit) -> None:
-        name = str(launch.container.get("image"))
-        image = self._farm.image(name) or Image(name)
-        behaviour = behaviours.of_container(launch.container, image)
-        running = _Running(behaviour, on_exit)
+        """Begin a container, or fail to when its image lacks the program."""
+        image = self._image(launch)
+        self.adopt(launch, on_exit, exit_=self._start_error(launch, image))
+
+    def adopt(self, launch: Launch, on_exit: OnExit, *, exit_: Exit | None) -> None:
+        """What runs is only state, so it goes on where its time is."""
+        behaviour = behaviours.of_container(launch.container, self._image(launch))
+        running = _Running(launch, behaviour, on_exit, exit=exit_)
         self._containers[launch.container_id] = running
-        missing = behaviours.missing_program(launch.container, image)
-        if missing:
-            why = START_ERROR.format(program=missing)
-            running.exit = Exit(CANNOT_START, self._clock.now(), "StartError", why)
-        elif behaviour.run_seconds is not None:
+        if exit_ is None and behaviour.run_seconds is not None:
             ran = (self._clock.now() - launch.started_at).total_seconds()
             self._plan(launch.container_id, behaviour.run_seconds - ran, behaviour.exit_code)
 
-    # What runs is only state, so a container found in a journal goes on where its time is.
-    adopt = start
+    def _image(self, launch: Launch) -> Image:
+        name = str(launch.container.get("image"))
+        return self._farm.image(name) or Image(name)
+
+    def _start_error(self, launch: Launch, image: Image) -> Exit | None:
+        missing = behaviours.missing_program(launch.container, image)
+        if not missing:
+            return None
+        why = START_ERROR.format(program=missing)
+        return Exit(CANNOT_START, self._clock.now(), "StartError", why)
 
     def stop(self, container_id: str, *, grace_seconds: float) -> None:
+        """SIGTERM, and SIGKILL at the end of the grace for what does not listen."""
         running = self._containers.get(container_id)
         if running is None or running.exit is not None:
             return
@@ -63,6 +73,7 @@ class SimulatedRuntime:
         self._plan(container_id, seconds or 0.0, code)
 
     def end(self, container_id: str, *, code: int, reason: str = "") -> None:
+        """The container ends, here and now."""
         running = self._containers.get(container_id)
         if running is None or running.exit is not None:
             return
@@ -72,10 +83,17 @@ class SimulatedRuntime:
         running.on_exit(container_id)
 
     def exit_of(self, container_id: str) -> Exit | None:
+        """How a container ended; None while it runs."""
         running = self._containers.get(container_id)
         return running.exit if running else None
 
+    def launch_of(self, container_id: str) -> Launch | None:
+        """What a container was started with."""
+        running = self._containers.get(container_id)
+        return running.launch if running else None
+
     def forget(self, container_id: str) -> None:
+        """Drop what is known of a container."""
         running = self._containers.pop(container_id, None)
         if running and running.timer:
             running.timer.cancel()

@@ -1,39 +1,25 @@
-"""The ASGI application: finds the cluster, checks the token, answers in Kubernetes' words."""
+"""The ASGI application: finds the cluster, checks the token, answers in Kubernetes' words.
 
-import hmac
+Planted faults strike here, before a request has its effect or after.
+"""
+
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from provisioning.sandbox import errors
+from provisioning.sandbox import errors, faults
 from provisioning.sandbox.errors import StatusError
-from provisioning.sandbox.http import discovery, verbs
-from provisioning.sandbox.http.requests import (
-    Query,
-    Receive,
-    Request,
-    Scope,
-    Send,
-    Target,
-    read_body,
-    read_headers,
-    target_of,
-)
-from provisioning.sandbox.http.responses import Response, Stream, failure
+from provisioning.sandbox.faults import Fault, Faults, Shape, When
+from provisioning.sandbox.http import answering, protocol, tokens
+from provisioning.sandbox.http.admin import Admin
+from provisioning.sandbox.http.answering import Answer
+from provisioning.sandbox.http.requests import Query, Receive, Request, Scope, Send, read_body
+from provisioning.sandbox.http.requests import read_headers as headers_of
+from provisioning.sandbox.http.responses import failure
 from provisioning.sandbox.raising import Raised
-from provisioning.sandbox.watching import Watch
 
 logger = logging.getLogger(__name__)
-
-_HANDLERS = {
-    "get": verbs.get,
-    "list": verbs.list_,
-    "create": verbs.create,
-    "update": verbs.update,
-    "patch": verbs.patch,
-    "delete": verbs.delete,
-    "deletecollection": verbs.delete_collection,
-}
 
 
 @dataclass(frozen=True)
@@ -44,11 +30,17 @@ class Served:
     token: str
 
 
+class Dropped(Exception):
+    """A planted fault takes the connection away."""
+
+
 class App:
     """All clusters of a farm under one port, each below `/clusters/<name>`."""
 
-    def __init__(self, clusters: Mapping[str, Served]) -> None:
+    def __init__(self, clusters: Mapping[str, Served], *, planted: Faults, admin: Admin) -> None:
         self._clusters = clusters
+        self._faults = planted
+        self._admin = admin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,71 +49,67 @@ class App:
             method=scope["method"],
             path=scope["path"],
             query=Query(scope["query_string"]),
-            headers=read_headers(scope),
+            headers=headers_of(scope),
         )
         try:
-            response = await self._answer(request, receive)
+            answer = await self._answer(request, receive)
+        except Dropped:
+            await _drop(scope)
+            return
         except StatusError as error:
-            response = failure(error)
-        except Exception as error:
+            answer = failure(error)
+        except Exception as error:  # a slip of the sandbox must look like one, and be logged
             logger.exception("the sandbox failed on %s %s", request.method, request.path)
-            response = failure(_internal(error))
-        await _send(response, send)
+            answer = failure(_internal(error))
+        await answer.send(send)
 
-    async def _answer(self, request: Request, receive: Receive) -> "Response | Watching":
+    async def _answer(self, request: Request, receive: Receive) -> Answer:
+        if request.path.startswith("/admin"):
+            request.body = await read_body(receive)
+            return self._admin.answer(request)
         served, path = self._find(request)
         request.body = await read_body(receive)
-        found = discovery.answer(served.raised.cluster.farm.server, path)
-        return found or answer_api(served.raised, request, target_of(path))
+        asked = answering.understand(served.raised, request, path)
+        struck = self._faults.strike(
+            cluster=served.raised.cluster.name, verb=asked.verb, resource=asked.resource
+        )
+        await _strike(struck, When.BEFORE)
+        answer = asked.answer(struck)
+        await _strike(struck, When.AFTER)
+        return answer
 
     def _find(self, request: Request) -> tuple[Served, str]:
-        _, _, rest = request.path.partition("/clusters/")
+        root, _, rest = request.path.lstrip("/").partition("/")
         name, _, path = rest.partition("/")
-        served = self._clusters.get(name)
+        served = self._clusters.get(name) if root == "clusters" else None
         if served is None:
-            raise errors.unknown_resource()
-        _check_token(request, served.token)
+            raise errors.unknown_path()
+        tokens.check(request, served.token)
         return served, "/" + path
 
 
-@dataclass
-class Watching:
-    """A watch on its way to a client; closed when the client leaves."""
-
-    raised: Raised
-    opened: Watch
-    stream: Stream
-
-    async def send(self, send: Send) -> None:
-        try:
-            await self.stream.send(send)
-        finally:
-            self.raised.cluster.watches.close(self.opened)
+async def _strike(struck: list[Fault], when: When) -> None:
+    if when is When.BEFORE:
+        for fault in faults.of_shape(struck, Shape.SLOW):
+            await asyncio.sleep(fault.seconds)
+    for fault in faults.of_shape(struck, Shape.DROP, Shape.DOWN, Shape.ERROR, when=when):
+        # A server that is down has no answer, unless it is to be one.
+        if fault.shape is Shape.DROP or (fault.shape is Shape.DOWN and fault.code == 0):
+            raise Dropped
+        raise fault.error()
 
 
-async def _send(response: Response | Watching, send: Send) -> None:
-    await response.send(send)
-
-
-def answer_api(raised: Raised, request: Request, target: Target) -> Response | Watching:
-    verb = verbs.verb_of(request, target)
-    if verb == "watch":
-        opened, stream = verbs.watch(raised.cluster, request, target)
-        return Watching(raised, opened, stream)
-    handler = _HANDLERS.get(verb)
-    if handler is None or verb not in target.kind.verbs:
-        raise errors.method_not_allowed()
-    return handler(raised.cluster, request, target)
-
-
-def _check_token(request: Request, token: str) -> None:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
-        raise errors.unauthorized()
+async def _drop(scope: Scope) -> None:
+    protocol.abort(scope)
+    # uvicorn learns of the lost connection in the next rounds of the loop; only then may we return.
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _internal(error: Exception) -> StatusError:
     return StatusError(
-        code=500, reason="InternalError", message=f"Internal error occurred: {error}",
+        code=500,
+        reason="InternalError",
+        message=f"Internal error occurred: {error}",
         details={"causes": [{"message": str(error)}]},
-    )  # fmt: skip
+    )

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import yaml
 
 from provisioning.sandbox import errors
+from provisioning.sandbox.validation import causes
 from provisioning.sandbox.kinds import BY_PLURAL, GROUP_VERSIONS, NAMESPACES, Kind
 
 Scope = MutableMapping[str, Any]
@@ -56,10 +57,13 @@ class Query:
     @property
     def is_dry_run(self) -> bool:
         values = self._values.get("dryRun", [])
-        for value in values:
-            if value != "All":
-                raise errors.bad_request(f'Invalid value: "{value}": dryRun must be All')
+        if values and values != ["All"]:
+            raise _bad_dry_run(values)
         return bool(values)
+
+
+def _bad_dry_run(values: list[str]) -> errors.StatusError:
+    return causes.options_refusal("CreateOptions", causes.not_supported("dryRun", values, ["All"]))
 
 
 @dataclass
@@ -128,8 +132,8 @@ def target_of(path: str) -> Target:
     """The object or collection a path names; refuses what the API does not have."""
     parts = [part for part in path.split("/") if part]
     group, version, rest = _split_group(parts)
-    if (group, version) not in GROUP_VERSIONS or not rest:
-        raise errors.unknown_resource()
+    if (group, version) not in GROUP_VERSIONS:
+        raise errors.unknown_path()
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in NAMESPACES.subresources:
         return _target(group, version, rest[2:], namespace=rest[1])
     return _target(group, version, rest, namespace="")
@@ -140,7 +144,7 @@ def _split_group(parts: list[str]) -> tuple[str, str, list[str]]:
         return "", parts[1], parts[2:]
     if parts[:1] == ["apis"] and len(parts) > 2:
         return parts[1], parts[2], parts[3:]
-    raise errors.unknown_resource()
+    raise errors.unknown_path()
 
 
 def _target(group: str, version: str, rest: list[str], *, namespace: str) -> Target:

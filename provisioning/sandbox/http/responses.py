@@ -52,4 +52,7 @@ def json_response(value: object, code: int = 200) -> Response:
 
 
 def failure(error: StatusError) -> Response:
+    """A refusal as the client gets it."""
+    if error.text:
+        return Response(error.text.encode(), error.code, content_type=TEXT)
     return Response(dump(error.body()) + b"\n", error.code, headers=error.headers)

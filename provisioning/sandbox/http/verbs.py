@@ -12,12 +12,15 @@ from provisioning.sandbox import (
     selectors,
     updating,
 )
+from provisioning.sandbox.admission import podsecurity
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.creating import WriteOptions
 from provisioning.sandbox.deleting import DeleteOptions
+from provisioning.sandbox.http import documents
 from provisioning.sandbox.http.requests import Request, Target
 from provisioning.sandbox.http.responses import Response, Stream
-from provisioning.sandbox.objects import Json, dump, is_deleting, name_of, namespace_of, uid_of
+from provisioning.sandbox.kinds import PODS
+from provisioning.sandbox.objects import Json, dump, is_deleting, uid_of
 from provisioning.sandbox.patching import reading as patch_reading
 from provisioning.sandbox.reading import Page
 from provisioning.sandbox.selectors import Selection
@@ -52,10 +55,14 @@ def get(cluster: Cluster, request: Request, target: Target) -> Response:
 
 
 def list_(cluster: Cluster, request: Request, target: Target) -> Response:
+    version = request.query.text("resourceVersion")
+    if request.query.text("resourceVersionMatch") and not version:
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise causes.options_refusal("ListOptions", causes.forbidden("resourceVersionMatch", why))
     page = Page(
         limit=request.query.number("limit") or 0,
         continue_token=request.query.text("continue"),
-        resource_version=request.query.text("resourceVersion"),
+        resource_version=version,
     )
     body = reading.list_page(
         cluster.store,
@@ -82,7 +89,7 @@ def watch(cluster: Cluster, request: Request, target: Target) -> tuple[Watch, St
 
 
 def create(cluster: Cluster, request: Request, target: Target) -> Response:
-    body = document_of(request, target)
+    body = documents.read(request, target)
     stored = creating.create(
         cluster,
         kind=target.kind,
@@ -99,7 +106,7 @@ def update(cluster: Cluster, request: Request, target: Target) -> Response:
         kind=target.kind,
         namespace=target.namespace,
         name=target.name,
-        body=document_of(request, target),
+        body=documents.read(request, target),
         options=options_of(request, target),
     )
     return answer(stored)
@@ -135,7 +142,7 @@ def _apply(cluster: Cluster, request: Request, target: Target) -> Response:
         kind=target.kind,
         namespace=target.namespace,
         name=target.name,
-        body=request.document(),
+        body=documents.read_applied(request, target),
         options=options_of(request, target),
         force=request.query.flag("force"),
     )
@@ -171,8 +178,11 @@ def delete_collection(cluster: Cluster, request: Request, target: Target) -> Res
     return Response(reading.list_body(target.kind, meta, chosen))
 
 
-def answer(stored: Stored, code: int = 200) -> Response:
-    return Response(stored.document + b"\n", code)
+def answer(stored: Stored, code: int = 200, warning: str = "") -> Response:
+    """An object as the body of an answer."""
+    quoted = warning.replace('"', '\\"')
+    headers = {"Warning": f'299 - "{quoted}"'} if warning else {}
+    return Response(stored.document + b"\n", code, headers=headers)
 
 
 def _success(stored: Stored) -> Json:
@@ -216,26 +226,3 @@ def delete_options_of(request: Request) -> DeleteOptions:
         preconditions=body.get("preconditions") or {},
         dry_run=request.query.is_dry_run or body.get("dryRun") == ["All"],
     )
-
-
-def document_of(request: Request, target: Target) -> Json:
-    """The object of a write; refuses one that is of another kind, name or namespace."""
-    body = request.document()
-    kind = target.kind
-    given = (body.get("apiVersion") or kind.api_version, body.get("kind") or kind.name)
-    if given != (kind.api_version, kind.name):
-        raise errors.bad_request(
-            f"the object provided is unrecognized (must be of type {kind.name}): got"
-            f" {given[0]}, Kind={given[1]}"
-        )
-    if not isinstance(body.get("metadata") or {}, dict):
-        raise errors.bad_request("json: cannot unmarshal metadata into Go struct field")
-    namespace = namespace_of(body)
-    if kind.namespaced and namespace and namespace != target.namespace:
-        raise errors.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    if not kind.namespaced and namespace:
-        raise errors.bad_request("namespace may not be set on a cluster-scoped object")
-    name_of(body)
-    return body

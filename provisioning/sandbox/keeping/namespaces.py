@@ -4,7 +4,10 @@ It also gives each new namespace its `default` service account, a moment after t
 namespace, as the real controllers do.
 """
 
-from provisioning.sandbox import deleting, kinds
+from collections import Counter
+from collections.abc import Iterable
+
+from provisioning.sandbox import deleting
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.conditions import merged_conditions
 from provisioning.sandbox.deleting import DeleteOptions
@@ -143,15 +146,9 @@ def _conditions(left: list[Stored]) -> list[Json]:
     return found
 
 
-def _counted(names: object) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:  # type: ignore[attr-defined]
-        counts[name] = counts.get(name, 0) + 1
-    return counts
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(names))
 
 
 def _told(counts: dict[str, int], verb: str, what: str) -> str:
     return ", ".join(f"{name} {verb} {count} {what}" for name, count in sorted(counts.items()))
-
-
-__all__ = ["CONTENT", "NamespaceKeeper", "kinds"]

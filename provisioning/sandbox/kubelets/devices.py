@@ -41,6 +41,8 @@ class NodeDevices:
 
     def __init__(self, *, farm: Farm, node: NodeSpec) -> None:
         self.pools: dict[str, Pool] = {}
+        # How many more pods an operator wants refused at admission.
+        self.refusals = 0
         for devices in node.devices:
             product = farm.product(devices.product)
             pool = self.pools.setdefault(product.resource, Pool(product.resource))
@@ -58,6 +60,9 @@ class NodeDevices:
     def allocate(self, pod: Json) -> None:
         """Give every container of a pod its devices, or none of them any."""
         uid = uid_of(pod)
+        if self.refusals:
+            self.refusals -= 1
+            raise TooFewDevices("no device of the plugin answers")
         try:
             for container in spec(pod).get("containers") or []:
                 for resource, count in _wanted(container):

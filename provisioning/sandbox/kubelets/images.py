@@ -51,6 +51,10 @@ class NodeImages:
         """Whether a container could start."""
         return image_name(container) in self._present
 
+    def drop(self, name: str) -> None:
+        """Take an image off the node, so that it has to be pulled again."""
+        self._present.discard(name)
+
     def want(self, stored: Stored, container: ContainerRun, *, wake: Callable[[], None]) -> None:
         """Ask for a container's image; `wake` is called when there is news of it."""
         name = image_name(container)

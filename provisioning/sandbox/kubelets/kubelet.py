@@ -80,6 +80,16 @@ class Kubelet:
             self.ground.images.forget(container)
         self.ground.devices.release(uid)
 
+    def uids(self) -> set[str]:
+        """The pods this kubelet knows."""
+        return set(self._workers)
+
+    def lose_containers(self) -> None:
+        """The machine went down and up: whatever ran is over, and nobody knows how."""
+        for worker in self._workers.values():
+            for container in worker.run.each():
+                self.ground.runtime.end(container.container_id, code=255, reason="Unknown")
+
     def resume(self, pods: list[Stored]) -> None:
         """Take over the node's pods, after a restart or an absence."""
         self.is_online = True

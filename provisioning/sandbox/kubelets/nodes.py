@@ -96,6 +96,14 @@ def ready_conditions(at: datetime) -> list[Json]:
     ]  # fmt: skip
 
 
+def with_kubelet_back(node: Json, at: datetime, rebooted: bool) -> Json:
+    """The node as its kubelet reports it after an absence."""
+    info = node["status"]["nodeInfo"]
+    if rebooted:
+        info = {**info, "bootID": new_uid()}
+    return with_status(node, conditions=ready_conditions(at), nodeInfo=info)
+
+
 def _node_info(cluster: Cluster, name: str) -> Json:
     machine = hashlib.sha256(f"{cluster.name}/{name}".encode()).hexdigest()[:32]
     return {

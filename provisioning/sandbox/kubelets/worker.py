@@ -48,9 +48,9 @@ class PodWorker:
     def take_over(self, stored: Stored) -> None:
         """Go on with a pod that ran before this kubelet was there."""
         for container in self.run.each():
-            if container.is_running:
+            if container.started_at is not None:
                 launch = self._launch(stored.object, container)
-                self._ground.runtime.adopt(launch, self._on_exit)
+                self._ground.runtime.adopt(launch, self._on_exit, exit_=container.exit)
         self._set_deadline(stored)
 
     def _refuse(self, stored: Stored, reason: str, why: str) -> None:

@@ -10,8 +10,8 @@ from provisioning.sandbox import events
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.conditions import with_condition
 from provisioning.sandbox.kinds import NODES, PODS
-from provisioning.sandbox.objects import Json, is_deleting, metadata, spec, status, with_spec
-from provisioning.sandbox.scheduling import amounts, fitting
+from provisioning.sandbox.objects import Json, is_deleting, spec, status
+from provisioning.sandbox.scheduling import amounts, binding, fitting
 from provisioning.sandbox.scheduling.amounts import Amounts
 from provisioning.sandbox.scheduling.fitting import Misfit
 from provisioning.sandbox.scheduling.occupancy import NodeLoad, Occupancy
@@ -97,10 +97,7 @@ class Scheduler:
 
     def _bind(self, stored: Stored, load: NodeLoad) -> None:
         cluster = self._cluster
-        condition = _scheduled(stored.object, status="True")
-        bound = with_spec(stored.object, nodeName=load.name)
-        bound = with_condition(bound, condition, at=cluster.now())
-        now = cluster.store.put(PODS, bound)
+        now = binding.bind(cluster, stored, node=load.name)
         namespace, name = stored.key
         message = f"Successfully assigned {namespace}/{name} to {load.name}"
         events.record_action(
@@ -109,7 +106,7 @@ class Scheduler:
 
     def _refuse(self, stored: Stored, misfits: list[Misfit]) -> None:
         message = fitting.sentence(misfits)
-        condition = _scheduled(
+        condition = binding.scheduled(
             stored.object, status="False", reason="Unschedulable", message=message
         )
         now = with_condition(stored.object, condition, at=self._cluster.now())
@@ -120,12 +117,6 @@ class Scheduler:
             self._cluster, about=put, action="Scheduling", reason="FailedScheduling",
             message=message, source=NAME, type_="Warning",
         )  # fmt: skip
-
-
-def _scheduled(pod: Json, **said: str) -> Json:
-    generation = metadata(pod).get("generation", 1)
-    seen = {"observedGeneration": generation, "lastProbeTime": None}
-    return {"type": "PodScheduled", **seen, **said}
 
 
 def _wants_node(pod: Json) -> bool:
