@@ -16,6 +16,7 @@ from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
+from django_htmx.middleware import HtmxDetails
 
 from billing.errors import BillingError
 from portal.tenants.errors import Forbidden, NotFound, PortalError
@@ -30,7 +31,8 @@ View = Callable[..., HttpResponse]
 class SignedInRequest(HttpRequest):
     """A request behind a door: there is a person."""
 
-    user: User  # type: ignore[assignment]
+    user: User
+    htmx: HtmxDetails
 
 
 def _door(view: View, verbs: list[str]) -> View:

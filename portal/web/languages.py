@@ -23,5 +23,5 @@ class PersonalLanguage:
         """Speak the person's language for the length of this request."""
         if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES and request.user.is_authenticated:
             translation.activate(request.user.language)
-            request.LANGUAGE_CODE = request.user.language  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = request.user.language
         return self._get_response(request)

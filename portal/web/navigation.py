@@ -60,7 +60,8 @@ class Navigation:
     @cached_property
     def can(self) -> frozenset[Action]:
         """What the person may do in the tenant of this page."""
-        return frozenset().union(*(POLICY[role] for role in [*self._roles, *self.staff_roles]))
+        roles: list[Role | StaffRole] = [*self._roles, *self.staff_roles]
+        return frozenset().union(*(POLICY[role] for role in roles))
 
     @cached_property
     def staff_roles(self) -> list[StaffRole]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from billing import money as billing_money
 from billing import pricing, taxing
-from billing.models import AccountBook, PriceBook, Rate
+from billing.models import AccountBook, Rate
 from provisioning import queries
 from provisioning.models import Family, InstanceType
 from provisioning.queries import FamilyCapacity
@@ -86,11 +86,12 @@ def offered_types() -> list[InstanceType]:
 
 def rates_by_sku(*, at: datetime, account_id: int | None) -> dict[str, Decimal]:
     """Won per device-hour by SKU code, now."""
+    rows = Rate.objects.filter(valid__contains=at)
     if account_id is None:
-        books = PriceBook.objects.filter(is_default=True).values("pk")
+        rows = rows.filter(book__is_default=True)
     else:
-        books = AccountBook.objects.filter(account=account_id, valid__contains=at).values("book")
-    rows = Rate.objects.filter(book__in=books, valid__contains=at)
+        held = AccountBook.objects.filter(account=account_id, valid__contains=at)
+        rows = rows.filter(book__in=held.values("book"))
     return dict(rows.values_list("sku__code", "hourly_rate"))
 
 

@@ -22,15 +22,19 @@ WEB_DIR = Path(__file__).resolve().parent
 PORTAL_DIR = WEB_DIR.parent
 LOCALE_DIR = WEB_DIR / "locale"
 LANGUAGES = ("ko", "en")
-KEYWORDS = (
-    "_",
-    "gettext",
-    "gettext_lazy",
-    "ngettext",
-    "ngettext_lazy",
-    "pgettext",
-    "pgettext_lazy",
-    "npgettext",
+# No page says what stands here.
+_UNSAID = {"node_modules", "migrations", "api"}
+KEYWORDS = dict.fromkeys(
+    (
+        "_",
+        "gettext",
+        "gettext_lazy",
+        "ngettext",
+        "ngettext_lazy",
+        "pgettext",
+        "pgettext_lazy",
+        "npgettext",
+    )
 )
 # Dates and names of tools that would change the file whenever it is written.
 _HEADER_NOISE = re.compile(
@@ -55,7 +59,7 @@ def extract_messages() -> Catalog:
     """Everything translatable the pages say now."""
     catalogue = Catalog(project="NPU Farm", charset="utf-8")
     for message in sorted(_messages(), key=lambda found: (found.path, found.line)):
-        catalogue.add(message.id, locations=[(message.path, None)], context=message.context)
+        catalogue.add(message.id, locations=[(message.path, 0)], context=message.context)
     return catalogue
 
 
@@ -110,7 +114,7 @@ def _is_stale(language: str) -> bool:
 
 def _messages() -> Iterator[Message]:
     for path in PORTAL_DIR.rglob("*.py"):
-        if not {"node_modules", "migrations", "api"} & set(path.parts):
+        if not _UNSAID & set(path.relative_to(PORTAL_DIR).parts):
             yield from _python_messages(path)
     for path in (WEB_DIR / "templates").rglob("*"):
         if path.suffix in {".html", ".txt"}:
@@ -119,9 +123,9 @@ def _messages() -> Iterator[Message]:
 
 def _python_messages(path: Path) -> Iterator[Message]:
     with path.open("rb") as file:
-        for line, function, arguments, _comments in extract_python(file, KEYWORDS, (), {}):
-            literals = arguments if isinstance(arguments, tuple) else (arguments,)
-            yield _message(function or "_", [part for part in literals if part], path, line)
+        for line, function, said, _comments in extract_python(file, KEYWORDS, (), {}):
+            literals = [said] if isinstance(said, str) else [part for part in said if part]
+            yield _message(str(function), literals, path, line)
 
 
 def _template_messages(path: Path) -> Iterator[Message]:

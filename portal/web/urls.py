@@ -1,6 +1,6 @@
 """Every page, by the name its menu entry begins with."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from portal.web.pages import (
     catalogue,
@@ -17,8 +17,9 @@ from portal.web.pages import (
 from portal.web.pages.staff import approvals, billing, clusters, prices
 
 app_name = "web"
+Routes = list[URLPattern | URLResolver]
 
-INSTANCES = [
+INSTANCES: Routes = [
     path("", instances.show_instances, name="instances"),
     path("new/", launching.ask_for_instances, name="instances-new"),
     path("new/estimate/", launching.estimate, name="instances-estimate"),
@@ -36,7 +37,7 @@ INSTANCES = [
     ),
 ]
 
-TENANT = [
+TENANT: Routes = [
     path("", dashboard.show_dashboard, name="dashboard"),
     path("catalogue/", catalogue.show_catalogue, name="catalogue"),
     path("instances/", include(INSTANCES)),
@@ -53,18 +54,18 @@ TENANT = [
     path("members/<int:membership_id>/remove/", members.remove, name="members-remove"),
 ]
 
-QUOTA_APPROVALS = [
+QUOTA_APPROVALS: Routes = [
     path("", approvals.decide_quota_request, name="approvals-quota"),
     path("reject/", approvals.reject_quota_request, name="approvals-quota-reject"),
 ]
 
-INSTANCE_APPROVALS = [
+INSTANCE_APPROVALS: Routes = [
     path("", approvals.show_instance_request, name="approvals-instances"),
     path("approve/", approvals.approve_instance_request, name="approvals-instances-approve"),
     path("reject/", approvals.reject_instance_request, name="approvals-instances-reject"),
 ]
 
-STAFF = [
+STAFF: Routes = [
     path("approvals/", approvals.show_queue, name="approvals"),
     path("approvals/instances/<uuid:instance_request_id>/", include(INSTANCE_APPROVALS)),
     path("approvals/<uuid:quota_request_id>/", include(QUOTA_APPROVALS)),

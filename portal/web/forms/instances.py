@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.requests.submitting import LONGEST_NAME, MOST_INSTANCES
 from portal.requests.wishes import InstanceWish
 from portal.tenants.models import Project
+from portal.web.forms.instants import instant_input
 from portal.web.offers import offered_types
 from provisioning.models import RuntimeImage
 
@@ -25,23 +26,15 @@ CHOSEN = (CUSTOM, _("At a time I choose"))
 ENDLESS = ("", _("Until I stop it"))
 
 
-def at_time_field() -> forms.DateTimeField:
-    """An instant as people here write it: Korean time, to the minute."""
-    return forms.DateTimeField(
-        label=_("Ends at"),
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text=_("Korean time."),
-    )
-
-
 class LeaseForm(forms.Form):
     """How long something runs: some hours, no end, or an instant of one's own."""
 
     lease = forms.ChoiceField(
         label=_("Runs for"), choices=[*HOURS, ENDLESS, CHOSEN], required=False
     )
-    ends_at = at_time_field()
+    ends_at = forms.DateTimeField(
+        label=_("Ends at"), required=False, widget=instant_input(), help_text=_("Korean time.")
+    )
 
     def clean(self) -> dict[str, object]:
         """An instant of one's own has to be given."""
@@ -63,6 +56,12 @@ class ExtensionForm(LeaseForm):
     """A new end of an instance that runs, counted from now."""
 
     lease = forms.ChoiceField(label=_("Runs for"), choices=[*HOURS, CHOSEN])
+
+    def end(self, *, at: datetime) -> datetime:
+        """The end: there always is one."""
+        chosen = super().end(at=at)
+        assert chosen is not None  # noqa: S101  (validation asked for one or the other)
+        return chosen
 
 
 class InstanceForm(LeaseForm):

@@ -1,10 +1,10 @@
 """Forms of the people who operate the farm: clusters and prices."""
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import PriceBook, Sku
+from portal.web.forms.instants import instant_input
 
 LARGEST_KUBECONFIG = 256 * 1024
 
@@ -34,22 +34,17 @@ class ClusterForm(forms.Form):
         return text
 
 
-def _instant_field(label: Promise, help_text: Promise, *, required: bool) -> forms.DateTimeField:
-    return forms.DateTimeField(
-        label=label,
-        required=required,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text=help_text,
-    )
-
-
 class NextRateForm(forms.Form):
     """The price that follows another, and from when."""
 
     hourly_rate = forms.DecimalField(
         label=_("Won per device-hour"), min_value=0, max_digits=14, decimal_places=4
     )
-    valid_from = _instant_field(_("Valid from"), _("Korean time; not in the past."), required=True)
+    valid_from = forms.DateTimeField(
+        label=_("Valid from"),
+        widget=instant_input(),
+        help_text=_("Korean time; not in the past."),
+    )
 
 
 class RateForm(NextRateForm):
@@ -59,7 +54,10 @@ class RateForm(NextRateForm):
         label=_("Price book"), queryset=PriceBook.objects.order_by("name"), empty_label=None
     )
     sku = forms.ModelChoiceField(label=_("SKU"), queryset=Sku.objects.order_by("code"))
-    valid_until = _instant_field(
-        _("Valid until"), _("Empty: until another price follows."), required=False
+    valid_until = forms.DateTimeField(
+        label=_("Valid until"),
+        required=False,
+        widget=instant_input(),
+        help_text=_("Empty: until another price follows."),
     )
     field_order = ("book", "sku", "hourly_rate", "valid_from", "valid_until")

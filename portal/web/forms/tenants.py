@@ -3,7 +3,15 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from portal.tenants.models import Membership
+from portal.tenants.access import Role
+
+ROLES = [
+    (Role.OWNER.value, _("Owner")),
+    (Role.MANAGER.value, _("Manager")),
+    (Role.MEMBER.value, _("Member")),
+    (Role.BILLING.value, _("Billing")),
+    (Role.VIEWER.value, _("Viewer")),
+]
 
 
 class TenantForm(forms.Form):
@@ -29,12 +37,10 @@ class MemberForm(forms.Form):
     email = forms.EmailField(
         label=_("E-mail address"), help_text=_("The address they have signed up with.")
     )
-    role = forms.ChoiceField(
-        label=_("Role"), choices=Membership._meta.get_field("role").choices, initial="member"
-    )
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member")
 
 
 class RoleForm(forms.Form):
     """Which role a member gets."""
 
-    role = forms.ChoiceField(label=_("Role"), choices=Membership._meta.get_field("role").choices)
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES)

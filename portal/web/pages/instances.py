@@ -31,6 +31,8 @@ from provisioning.states import State
 
 # Seconds until a page asks again: soon while something moves, seldom while nothing does.
 MOVING, RUNNING, RESTING = 2, 5, 20
+LOG_LINES = 200
+EVENTS = 8
 
 
 @page
@@ -69,13 +71,15 @@ def show_instance(request: SignedInRequest, slug: str, instance_id: UUID) -> Htt
 def show_logs(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
     """Show the last lines the container has written."""
     tenant, instance = instance_in(request.user, slug, instance_id, Action.READ_LOGS)
-    said, excuse = "", ""
-    try:
-        said = reading.read_logs(instance=instance, tail=200)
-    except ProvisioningError as error:
-        excuse = refusals.in_words(error)
-    context = {"tenant": tenant, "instance": instance, "said": said, "excuse": excuse}
-    context["poll"] = RESTING if instance.state in states.AT_REST else RUNNING
+    said, excuse = _said_by(instance)
+    context = {
+        "tenant": tenant,
+        "instance": instance,
+        "said": said,
+        "excuse": excuse,
+        "events": [] if said else _events_of(instance),
+        "poll": RESTING if instance.state in states.AT_REST else RUNNING,
+    }
     part = "logs_live" if request.htmx else "logs"
     return render(request, f"web/tenant/{part}.html", context)
 
@@ -174,6 +178,22 @@ def _told_about(instance: Instance) -> dict[str, object]:
         "lease": ExtensionForm(initial={"lease": "24"}),
         "poll": _poll(instance),
     }
+
+
+def _said_by(instance: Instance) -> tuple[str, str]:
+    """The container's words, or why there are none."""
+    try:
+        return reading.read_logs(instance=instance, tail=LOG_LINES), ""
+    except ProvisioningError as error:
+        return "", refusals.in_words(error)
+
+
+def _events_of(instance: Instance) -> list[reading.ClusterEvent]:
+    """What the cluster tells of a pod that has not said anything itself."""
+    try:
+        return reading.read_events(instance=instance)[-EVENTS:]
+    except ProvisioningError:
+        return []
 
 
 def _poll(instance: Instance) -> int:

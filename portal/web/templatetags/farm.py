@@ -54,8 +54,8 @@ def device_hours(device_seconds: int | None) -> str:
 @register.filter
 def rated_hours(rating: Rating) -> str:
     """The device-hours of a rating, priced or not."""
-    used = [*rating.lines, *rating.unpriced]
-    return device_hours(sum(part.device_seconds for part in used))
+    priced = sum(line.device_seconds for line in rating.lines)
+    return device_hours(priced + sum(use.device_seconds for use in rating.unpriced))
 
 
 @register.filter

@@ -1,0 +1,152 @@
+"""Every page of the portal: who may use it, with which of Alice's things, and what it takes.
+
+The tables name each address once; a test holds them against the URL map, so that a new
+page without an entry fails.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.urls import reverse
+
+from tests.factories import portal as factory
+from tests.factories import provisioning as provisioning_factory
+from tests.portal.web.world import World
+
+Words = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Address:
+    """One page or action behind sign-in."""
+
+    name: str
+    who: str = "alice"
+    verb: str = "get"
+    kwargs: Callable[[World], Words] = field(default=lambda world: {})
+    data: Callable[[World], Words] = field(default=lambda world: {})
+    # Actions go elsewhere when they are done; pages answer themselves.
+    status: int = 200
+
+    def url(self, world: World) -> str:
+        return reverse(f"web:{self.name}", kwargs=self.kwargs(world))
+
+
+def _slug(world: World) -> Words:
+    return {"slug": world.tenant.slug}
+
+
+def _instance(world: World) -> Words:
+    return {**_slug(world), "instance_id": world.instance.pk}
+
+
+def _wish(world: World) -> Words:
+    return {**_slug(world), "quota_request_id": world.quota_request.pk}
+
+
+def _held(world: World) -> Words:
+    return {**_slug(world), "instance_request_id": world.held_request.pk}
+
+
+def _member(world: World) -> Words:
+    return {**_slug(world), "membership_id": world.colleague.pk}
+
+
+def _invoice(world: World) -> Words:
+    return {**_slug(world), "invoice_id": world.invoice.pk}
+
+
+def _account(world: World) -> Words:
+    return {"account_id": world.account.pk}
+
+
+def _cluster(world: World) -> Words:
+    provisioning_factory.add_cluster(name="east")
+    return {"name": "east"}
+
+
+def _rate(world: World) -> Words:
+    return {"rate_id": world.rate.pk}
+
+
+def _decision(world: World) -> Words:
+    return {"quota_request_id": world.quota_request.pk}
+
+
+def _held_decision(world: World) -> Words:
+    return {"instance_request_id": world.held_request.pk}
+
+
+def _ended(world: World) -> Words:
+    factory.end_launch(world.instance)
+    return _instance(world)
+
+
+PUBLIC = {"landing", "preferences"}
+# Behind sign-in, and the same for everybody who is signed in.
+PERSONAL = {"start"}
+
+PAGES = [
+    *(
+        Address(name, kwargs=_slug)
+        for name in (
+            "dashboard", "catalogue", "instances", "instances-new", "instances-estimate",
+            "quota", "quota-new", "usage", "invoices", "projects", "members",
+        )
+    ),
+    Address("instances-one", kwargs=_instance),
+    Address("instances-logs", kwargs=_instance),
+    Address("instances-request", kwargs=_held),
+    Address("invoices-one", kwargs=_invoice),
+    Address("invoices-file", kwargs=lambda world: {**_invoice(world), "form": "csv"}),
+    Address("approvals", who="bob"),
+    Address("approvals-quota", who="bob", kwargs=_decision),
+    Address("approvals-instances", who="bob", kwargs=_held_decision),
+    Address("clusters", who="erin"),
+    Address("billing", who="dana"),
+    Address("billing-account", who="dana", kwargs=_account),
+    Address("prices", who="dana"),
+]  # fmt: skip
+
+ACTIONS = [
+    Address("instances-stop", verb="post", kwargs=_instance, status=302),
+    Address("instances-start", verb="post", kwargs=_ended, status=302),
+    Address("instances-terminate", verb="post", kwargs=_instance, status=302),
+    Address(
+        "instances-lease", verb="post", kwargs=_instance, data=lambda _: {"lease": "24"}, status=302
+    ),
+    Address("instances-withdraw", verb="post", kwargs=_held, status=302),
+    Address("quota-withdraw", verb="post", kwargs=_wish, status=302),
+    Address(
+        "members-role", verb="post", kwargs=_member, data=lambda _: {"role": "viewer"}, status=302
+    ),
+    Address("members-remove", verb="post", kwargs=_member, status=302),
+    Address(
+        "approvals-quota-reject", who="bob", verb="post", kwargs=_decision,
+        data=lambda _: {"reason": "Too many."}, status=302,
+    ),
+    Address("approvals-instances-approve", who="bob", verb="post", kwargs=_held_decision, status=302),
+    Address(
+        "approvals-instances-reject", who="bob", verb="post", kwargs=_held_decision,
+        data=lambda _: {"reason": "Not now."}, status=302,
+    ),
+    Address("clusters-pause", who="erin", verb="post", kwargs=_cluster, status=302),
+    Address("clusters-resume", who="erin", verb="post", kwargs=_cluster, status=302),
+    Address("billing-cut", who="dana", verb="post", kwargs=_account, status=302),
+    Address(
+        "billing-draft", who="dana", verb="post", status=302,
+        kwargs=lambda world: {**_account(world), "period_id": world.used_period.pk},
+    ),
+    Address(
+        "billing-close", who="dana", verb="post", status=302,
+        kwargs=lambda world: {**_account(world), "period_id": world.empty_period.pk},
+    ),
+    Address(
+        "billing-issue", who="dana", verb="post",
+        kwargs=lambda world: {"invoice_id": world.draft.pk}, status=302,
+    ),
+    Address(
+        "prices-follow", who="dana", verb="post", kwargs=_rate,
+        data=lambda _: {"hourly_rate": "4000", "valid_from": "2099-01-01T00:00"}, status=302,
+    ),
+]  # fmt: skip
