@@ -64,20 +64,18 @@ HOURLY_RATES = {
 }
 OTHER_HOURLY_RATE = Decimal("1800")
 
-SELLER = {
-    "name": "NPU Farm (demonstration)",
-    "business_number": "000-88-00764",
-    "representative": "Dana Ko",
-    "address": "123 Cheomdan-gwagi-ro, Buk-gu, Gwangju",
-    "bank_account": "Demonstration Bank 000-000000-00-000",
-}
-
 
 def seed(*, home: Path, image: str | None, at: datetime) -> dict[str, dict[str, str]]:
     """Seed what is missing; returns the logins by part played."""
     logins = _logins(home)
     with transaction.atomic():
-        accounts.register_seller(**SELLER)
+        accounts.register_seller(
+            name="NPU Farm (demonstration)",
+            business_number="000-88-00764",
+            representative="Dana Ko",
+            address="123 Cheomdan-gwagi-ro, Buk-gu, Gwangju",
+            bank_account="Demonstration Bank 000-000000-00-000",
+        )
         _price_everything(at=at)
         for character in CAST:
             _bring_on(character, password=logins[character.login]["password"], at=at)
