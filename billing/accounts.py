@@ -63,21 +63,22 @@ def register_seller(
     bank_account: str,
     tax_rate: Decimal = Decimal("0.10"),
 ) -> Seller:
-    """Make this the seller of the invoices to come; the same words again change nothing."""
+    """Make this the seller of the invoices to come; those already issued keep their copies.
+
+    The business number tells sellers apart: each counts its invoices in a series of its own.
+    """
     words = {
         "name": name,
-        "business_number": business_number,
         "representative": representative,
         "address": address,
         "bank_account": bank_account,
         "tax_rate": tax_rate,
+        "is_active": True,
     }
-    known = Seller.objects.filter(**words, is_active=True).first()
-    if known:
-        return known
-    # A seller is never rewritten: its number series and its invoices belong to what it was.
-    Seller.objects.filter(is_active=True).update(is_active=False)
-    return Seller.objects.create(**words)
+    others = Seller.objects.filter(is_active=True).exclude(business_number=business_number)
+    others.update(is_active=False)
+    seller, _ = Seller.objects.update_or_create(business_number=business_number, defaults=words)
+    return seller
 
 
 def active_seller() -> Seller:

@@ -1,7 +1,7 @@
 """What facts that came after an invoice would have changed on it.
 
-An issued invoice stays as it is; the difference, per project, SKU and rate, is what a later document
-has to add or give back for that period.  It is derived, so asking twice gives the same answer.
+An issued invoice stays as it is; the difference, per project, SKU and rate, is what a later
+document has to add or give back for that period.  Being derived, it can be asked for twice.
 """
 
 from collections import defaultdict

@@ -113,8 +113,14 @@ def _witness_of(fact: RunFact) -> Witness:
 
 
 def _end_predecessors(fact: RunFact, at: datetime) -> None:
-    """A holder runs one container at a time: what it still had open is over."""
-    same_holder = Q(source=fact.source, holder_uid=fact.holder_uid, ended_at__isnull=True)
+    """A holder runs one container at a time: what it still had open is over.
+
+    A bounded end that a run told of only now proves too late is taken back to that run's start.
+    """
+    over = Q(ended_at__isnull=True) | Q(
+        end_quality=EndQuality.BOUNDED.value, ended_at__gt=fact.started_at
+    )
+    same_holder = over & Q(source=fact.source, holder_uid=fact.holder_uid)
     earlier = Q(started_at__lt=fact.started_at) | Q(
         started_at=fact.started_at, run_id__lt=fact.run_id
     )
@@ -140,6 +146,5 @@ def _successor_of(fact: RunFact) -> UsageInterval | None:
 
 
 def _end_before(interval: UsageInterval, successor_started_at: datetime) -> End:
-    witness = interval.witness
-    proved = max(interval.started_at, (witness and witness.proved_until) or interval.started_at)
-    return End(min(proved, successor_started_at), EndQuality.BOUNDED, SUPERSEDED)
+    proved_until = min(watermark_of(interval), successor_started_at)
+    return End(proved_until, EndQuality.BOUNDED, SUPERSEDED)

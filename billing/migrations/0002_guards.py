@@ -87,10 +87,9 @@ BEGIN
         RAISE EXCEPTION 'an exact end never changes'
             USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_usage_exact_end_is_fixed';
     END IF;
-    IF OLD.end_quality = 'bounded' AND (NEW.ended_at IS NULL
-            OR (NEW.end_quality = 'bounded' AND NEW.ended_at < OLD.ended_at)) THEN
-        RAISE EXCEPTION 'a bounded end never falls and is never taken back'
-            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_usage_bounded_end_only_grows';
+    IF OLD.ended_at IS NOT NULL AND NEW.ended_at IS NULL THEN
+        RAISE EXCEPTION 'an end is never taken back'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_usage_stays_closed';
     END IF;
     RETURN NEW;
 END $$;
@@ -208,6 +207,12 @@ BEGIN
         IF (lines.net, lines.tax) IS DISTINCT FROM (NEW.net_amount::numeric, NEW.tax_amount::numeric) THEN
             RAISE EXCEPTION 'the lines do not add up to the invoice'
                 USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_invoice_is_its_lines';
+        END IF;
+        PERFORM 1 FROM billing_numberseries WHERE id = NEW.series_id AND seller_id = NEW.seller_id
+            AND NEW.number = code || '-' || year || '-' || lpad(last_number::text, 6, '0');
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'an invoice takes the number its series has just counted'
+                USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_invoice_number_is_drawn';
         END IF;
     END IF;
     RETURN NEW;

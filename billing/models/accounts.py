@@ -60,7 +60,7 @@ class Seller(models.Model):
     """One row is one legal person that issues our invoices; one of them is active."""
 
     name = models.CharField(max_length=200)
-    business_number = models.CharField(max_length=20)
+    business_number = models.CharField(max_length=20, unique=True)
     representative = models.CharField(max_length=100)
     address = models.CharField(max_length=300)
     bank_account = models.CharField(max_length=200)

@@ -56,7 +56,7 @@ class Invoice(models.Model):
     series = models.ForeignKey(
         NumberSeries, null=True, blank=True, on_delete=models.PROTECT, related_name="invoices"
     )
-    number = models.CharField(max_length=40, null=True, blank=True, unique=True)
+    number = models.CharField(max_length=40, null=True, blank=True)
 
     currency = models.CharField(max_length=3)
     net_amount = models.BigIntegerField(default=0)
@@ -95,6 +95,7 @@ class Invoice(models.Model):
                 condition=~Q(state="void"),
                 nulls_distinct=False,
             ),
+            models.UniqueConstraint("seller", "number", name="billing_invoice_number_once"),
             models.CheckConstraint(
                 name="billing_invoice_total_adds_up",
                 condition=Q(total_amount=F("net_amount") + F("tax_amount")),
