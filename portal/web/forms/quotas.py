@@ -8,7 +8,7 @@ from portal.tenants.models import Project
 from provisioning.models import Family
 
 
-class FamilyChoice(forms.ModelChoiceField[Family]):
+class FamilyChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     """Families with their maker's name."""
 
     def label_from_instance(self, obj: Family) -> str:
