@@ -42,16 +42,15 @@ def create(
         raise _versioned()
     obj = decorating.stamp(without_type(body), namespace=namespace, at=at)
     chain.enter(cluster, kind=kind, namespace=namespace, name=name_of(obj))
-    obj = chain.adjust(cluster, kind=kind, obj=filling.fill(kind, obj))
+    filled = filling.fill(kind, obj)
+    obj = chain.adjust(cluster, kind=kind, obj=filled)
     checking.refuse_bad(kind, obj)
     chain.judge(cluster, kind=kind, obj=obj, dry_run=options.dry_run)
     key = (namespace, name_of(obj))
     if cluster.store.get(kind, *key) is not None:
         raise errors.already_exists(kind, name_of(obj))
-    if owner is None:
-        obj = ownership.note_creation(kind, obj, manager=options.manager, at=at)
-    else:
-        obj = ownership.with_owners(kind, obj, [owner])
+    mine = owner or ownership.creator(kind, filled, given=body, manager=options.manager, at=at)
+    obj = ownership.with_owners(kind, obj, [mine])
     if options.dry_run:
         return Stored(kind, key, 0, obj)
     return cluster.store.put(kind, obj)

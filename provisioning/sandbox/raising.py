@@ -46,10 +46,10 @@ def raise_cluster(
     cluster = lay_ground(spec=spec, farm=farm, clock=clock, journal=journal or NoJournal())
     if journal:
         journal.load(cluster.store)
-        # What a client saw before the restart cannot be resumed from, as after a real one.
-        cluster.history.forget()
     _found_namespaces(cluster)
     kubelets = _raise_nodes(cluster)
+    # What a client saw before the start cannot be resumed from, as after a real server's.
+    cluster.history.forget()
     NamespaceKeeper(cluster)
     QuotaKeeper(cluster)
     NodeKeeper(cluster)

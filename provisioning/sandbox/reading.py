@@ -39,6 +39,8 @@ class Page:
     limit: int = 0
     continue_token: str = ""
     resource_version: str = ""
+    # Only the metadata of each object is wanted.
+    partial: bool = False
 
 
 def get(store: Store, *, kind: Kind, namespace: str, name: str) -> Stored:
@@ -61,13 +63,20 @@ def list_page(
         # Counting what is left would need the selectors run to the end, so the server leaves it out.
         if not selection.labels and not selection.fields:
             meta["remainingItemCount"] = rest
+    if page.partial:
+        items = [stored.partial for stored in chosen]
+        return _list("PartialObjectMetadataList", "meta.k8s.io/v1", meta, items)
     return list_body(kind, meta, chosen)
 
 
 def list_body(kind: Kind, meta: Json, chosen: list[Stored]) -> bytes:
-    head = f'{{"kind":"{kind.name}List","apiVersion":"{kind.api_version}","metadata":'.encode()
-    items = b",".join([stored.item for stored in chosen])
-    return b'%b%b,"items":[%b]}\n' % (head, dump(meta), items)
+    """A list of objects as the body of an answer."""
+    return _list(f"{kind.name}List", kind.api_version, meta, [stored.item for stored in chosen])
+
+
+def _list(name: str, api_version: str, meta: Json, items: list[bytes]) -> bytes:
+    head = f'{{"kind":"{name}","apiVersion":"{api_version}","metadata":'.encode()
+    return b'%b%b,"items":[%b]}\n' % (head, dump(meta), b",".join(items))
 
 
 def _moment(

@@ -14,6 +14,7 @@ from provisioning.sandbox.kinds import KINDS, Kind
 from provisioning.sandbox.objects import Json, dump, name_of, namespace_of, with_metadata
 
 Key = tuple[str, str]
+PARTIAL: Json = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +26,7 @@ class Stored:
     rv: int
     object: Json
     _item: bytes | None = field(default=None, repr=False)
+    _partial: bytes | None = field(default=None, repr=False)
 
     @property
     def item(self) -> bytes:
@@ -32,6 +34,13 @@ class Stored:
         if self._item is None:
             self._item = dump(self.object)
         return self._item
+
+    @property
+    def partial(self) -> bytes:
+        """The object for who asked for its metadata only."""
+        if self._partial is None:
+            self._partial = dump({**PARTIAL, "metadata": self.object["metadata"]})
+        return self._partial
 
     @property
     def document(self) -> bytes:
@@ -54,11 +63,13 @@ class Change:
     before: Stored | None
     _lines: dict[str, bytes] = field(default_factory=dict, repr=False)
 
-    def line(self, type_: str) -> bytes:
+    def line(self, type_: str, *, partial: bool = False) -> bytes:
         """The change as one line of a watch, in the words a given watcher needs."""
-        if type_ not in self._lines:
-            self._lines[type_] = watch_line(type_, self._told_as(type_).document)
-        return self._lines[type_]
+        key = f"{type_}/partial" if partial else type_
+        if key not in self._lines:
+            told = self._told_as(type_)
+            self._lines[key] = watch_line(type_, told.partial if partial else told.document)
+        return self._lines[key]
 
     def _told_as(self, type_: str) -> Stored:
         # An object that leaves a selection is told as it was, at the version of the change.

@@ -38,7 +38,12 @@ def replace(
     wanted = uid_of(body)
     if wanted and wanted != uid_of(stored.object):
         found = uid_of(stored.object)
-        why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: /registry/{kind.plural}/"
+            f"{'/'.join(part for part in stored.key if part)}, ResourceVersion: 0,"
+            " AdditionalErrorMsg: Precondition failed: UID in precondition:"
+            f" {wanted}, UID in object meta: {found}"
+        )
         raise errors.conflict(kind, name, why)
     return save(cluster, stored=stored, now=without_type(body), options=options)
 

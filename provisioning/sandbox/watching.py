@@ -15,7 +15,7 @@ from provisioning.sandbox.kinds import PODS, Kind
 from provisioning.sandbox.objects import Json, dump
 from provisioning.sandbox.reading import BadVersion, parse_version
 from provisioning.sandbox.selectors import Selection
-from provisioning.sandbox.store import Change, Store, Stored, watch_line
+from provisioning.sandbox.store import PARTIAL, Change, Store, watch_line
 from provisioning.sandbox.times import Clock
 
 # A client this far behind is cut off, as the real server does; it may list again.
@@ -32,6 +32,7 @@ class WatchOptions:
     timeout_seconds: float = 1800.0
     bookmarks: bool = False
     send_initial_events: bool = False
+    partial: bool = False
 
 
 class Watch:
@@ -49,7 +50,7 @@ class Watch:
     def offer(self, change: Change) -> None:
         told = self._told(change)
         if told:
-            self.push(change.line(told))
+            self.push(change.line(told, partial=self.options.partial))
 
     def push(self, line: bytes) -> None:
         self._lines.append(line)
@@ -124,7 +125,7 @@ class Watches:
         while True:
             if watch.options.bookmarks and self._clock.monotonic() >= bookmark:
                 # Queued behind what is not sent yet: a bookmark must not promise unseen changes.
-                watch.push(self.bookmark(watch.kind))
+                watch.push(self.bookmark(watch))
                 bookmark = self._next_bookmark(end)
             if chunk := watch.take():
                 yield chunk
@@ -132,10 +133,14 @@ class Watches:
                 return
             await watch.wait(min(end, bookmark) - self._clock.monotonic())
 
-    def bookmark(self, kind: Kind, *, annotations: Json | None = None) -> bytes:
+    def bookmark(self, watch: Watch, *, annotations: Json | None = None) -> bytes:
+        """A line that says how far the watch has come, and nothing else."""
         meta: Json = {"resourceVersion": str(self._store.rv)}
         if annotations:
             meta["annotations"] = annotations
+        kind = watch.kind
+        if watch.options.partial:
+            return watch_line("BOOKMARK", dump({**PARTIAL, "metadata": meta}))
         body: Json = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": meta}
         if kind is PODS:
             body |= {"spec": {"containers": None}, "status": {}}
@@ -166,10 +171,11 @@ class Watches:
     def _push_present(self, watch: Watch) -> None:
         for stored in self._store.all(watch.kind, watch.selection.namespace):
             if watch.selection.holds(stored.object):
-                watch.push(_added(stored))
+                document = stored.partial if watch.options.partial else stored.document
+                watch.push(watch_line("ADDED", document))
         if watch.options.send_initial_events and watch.options.bookmarks:
             mark = {"k8s.io/initial-events-end": "true"}
-            watch.push(self.bookmark(watch.kind, annotations=mark))
+            watch.push(self.bookmark(watch, annotations=mark))
 
     def expire(self, watch: Watch) -> None:
         """Tell a client that its version is too old, and end its watch."""
@@ -182,7 +188,3 @@ class Watches:
     def _spread(self, change: Change) -> None:
         for watch in self._open[change.now.kind]:
             watch.offer(change)
-
-
-def _added(stored: Stored) -> bytes:
-    return watch_line("ADDED", stored.document)

@@ -2,8 +2,9 @@
 
 from provisioning.sandbox import errors, shapes
 from provisioning.sandbox.http.requests import Request, Target
-from provisioning.sandbox.kinds import BY_NAME, Kind
+from provisioning.sandbox.kinds import BY_NAME, LEASES, Kind
 from provisioning.sandbox.objects import Json, namespace_of
+from provisioning.sandbox.validation import others
 
 
 def read(request: Request, target: Target) -> Json:
@@ -63,6 +64,8 @@ def _shaped(request: Request, kind: Kind, body: Json) -> Json:
     short = kind.version
     head = f'{kind.name} in version "{short}" cannot be handled as a {kind.name}: '
     wrong = shapes.wrong_types(kind, body)
+    if not wrong and kind is LEASES and (unreadable := others.unreadable_lease_time(body)):
+        wrong = [unreadable]
     if wrong:
         raise errors.bad_request(head + wrong[0])
     pruned, unknown = shapes.known_part(kind, body)

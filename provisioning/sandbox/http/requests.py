@@ -80,6 +80,12 @@ class Request:
     def content_type(self) -> str:
         return self.headers.get("content-type", "application/json").partition(";")[0].strip()
 
+    @property
+    def wants_metadata_only(self) -> bool:
+        """Whether the first answer the client would take is one of metadata alone."""
+        first = self.headers.get("accept", "").partition(",")[0]
+        return "as=PartialObjectMetadata" in first and "g=meta.k8s.io" in first
+
     def json(self) -> Any:
         """The body, which may be YAML where Kubernetes says so."""
         if self.content_type == "application/vnd.kubernetes.protobuf":

@@ -51,7 +51,7 @@ def get(cluster: Cluster, request: Request, target: Target) -> Response:
     stored = reading.get(
         cluster.store, kind=target.kind, namespace=target.namespace, name=target.name
     )
-    return answer(stored)
+    return Response(stored.partial + b"\n") if request.wants_metadata_only else answer(stored)
 
 
 def list_(cluster: Cluster, request: Request, target: Target) -> Response:
@@ -63,6 +63,7 @@ def list_(cluster: Cluster, request: Request, target: Target) -> Response:
         limit=request.query.number("limit") or 0,
         continue_token=request.query.text("continue"),
         resource_version=version,
+        partial=request.wants_metadata_only,
     )
     body = reading.list_page(
         cluster.store,
@@ -81,6 +82,7 @@ def watch(cluster: Cluster, request: Request, target: Target) -> tuple[Watch, St
         timeout_seconds=float(timeout) if timeout else 1800.0,
         bookmarks=request.query.flag("allowWatchBookmarks"),
         send_initial_events=request.query.flag("sendInitialEvents"),
+        partial=request.wants_metadata_only,
     )
     opened = cluster.watches.open(
         kind=target.kind, selection=selection_of(request, target), options=options

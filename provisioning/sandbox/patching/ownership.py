@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from provisioning.sandbox.kinds import Kind
-from provisioning.sandbox.objects import Json, metadata, with_metadata
+from provisioning.sandbox.objects import Json, metadata, spec, with_metadata
 from provisioning.sandbox.patching import fields
 from provisioning.sandbox.patching.fields import Field
 from provisioning.sandbox.times import in_seconds
@@ -53,10 +53,12 @@ def _entry(kind: Kind, owner: Owner) -> Json:
     return {**entry, "subresource": owner.subresource} if owner.subresource else entry
 
 
-def note_creation(kind: Kind, obj: Json, *, manager: str, at: datetime) -> Json:
-    """A new object belongs to its creator."""
-    mine = frozenset(fields.without_server_spec(fields.of(kind, obj)))
-    return with_owners(kind, obj, [Owner(manager, "Update", "", mine, in_seconds(at))])
+def creator(kind: Kind, filled: Json, *, given: Json, manager: str, at: datetime) -> Owner:
+    """Who made an object owns what it said and the defaults, not what admission added."""
+    mine = fields.of(kind, filled)
+    if not spec(given).get("tolerations"):
+        mine.discard(("f:spec", "f:tolerations"))
+    return Owner(manager, "Update", "", frozenset(fields.without_server_spec(mine)), in_seconds(at))
 
 
 def note_update(

@@ -5,16 +5,25 @@ from collections.abc import Callable, Iterator
 from provisioning.sandbox import kinds
 from provisioning.sandbox.kinds import Kind
 from provisioning.sandbox.objects import Json, name_of
-from provisioning.sandbox.validation import causes, metadata, pods
+from provisioning.sandbox.validation import causes, metadata, others, pods
 from provisioning.sandbox.validation.causes import Cause
 
-_CHECKS: dict[Kind, Callable[[Json], Iterator[Cause]]] = {kinds.PODS: pods.check}
+_CHECKS: dict[Kind, Callable[[Json], Iterator[Cause]]] = {
+    kinds.PODS: pods.check,
+    kinds.NAMESPACES: others.check_namespace,
+    kinds.RESOURCE_QUOTAS: others.check_quota,
+    kinds.LIMIT_RANGES: others.check_limit_range,
+    kinds.SERVICES: others.check_service,
+    kinds.LEASES: others.check_lease,
+    kinds.EVENTS: others.check_event,
+}
 _CHANGE_CHECKS: dict[Kind, Callable[[Json, Json], Iterator[Cause]]] = {
     kinds.PODS: pods.check_change
 }
 
 
 def refuse_bad(kind: Kind, obj: Json) -> None:
+    """Refuse a new object that is wrong."""
     found = list(metadata.check(kind, obj))
     if kind in _CHECKS:
         found += _CHECKS[kind](obj)
@@ -22,7 +31,11 @@ def refuse_bad(kind: Kind, obj: Json) -> None:
 
 
 def refuse_bad_change(kind: Kind, before: Json, now: Json) -> None:
+    """Refuse a change to something wrong, or of something that stands still."""
     found = [*metadata.check_change(before, now), *metadata.check(kind, now)]
+    if kind in _CHECKS and kind is not kinds.PODS:
+        # Most of a pod cannot change, and what can is looked at below.
+        found += _CHECKS[kind](now)
     if kind in _CHANGE_CHECKS:
         found += _CHANGE_CHECKS[kind](before, now)
     _refuse(kind, now, found)

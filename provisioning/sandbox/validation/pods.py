@@ -45,10 +45,6 @@ def _check_numbers(pod_spec: Json) -> Iterator[Cause]:
     if deadline is not None and deadline < 1:
         detail = "must be between 1 and 2147483647, inclusive"
         yield causes.invalid("spec.activeDeadlineSeconds", deadline, detail)
-    grace = pod_spec.get("terminationGracePeriodSeconds")
-    if grace is not None and grace < 0:
-        detail = "must be greater than or equal to 0"
-        yield causes.invalid("spec.terminationGracePeriodSeconds", grace, detail)
 
 
 def _check_containers(field: str, containers: list[Json], pod_spec: Json) -> Iterator[Cause]:
@@ -59,11 +55,11 @@ def _check_containers(field: str, containers: list[Json], pod_spec: Json) -> Ite
         name = str(container.get("name") or "")
         yield from _check_container_name(at, name, seen)
         seen.add(name)
-        if not container.get("image"):
-            yield causes.required(f"{at}.image")
+        yield from _check_image(f"{at}.image", str(container.get("image") or ""))
         policy = container.get("imagePullPolicy")
         if policy not in _PULL_POLICIES:
             yield causes.not_supported(f"{at}.imagePullPolicy", policy, _PULL_POLICIES)
+        yield from _check_ports(at, container)
         yield from _check_environment(at, container)
         yield from _check_mounts(at, container, volumes)
         yield from check_resources(f"{at}.resources", container.get("resources") or {})
@@ -76,6 +72,22 @@ def _check_container_name(at: str, name: str, seen: set[str]) -> Iterator[Cause]
         yield causes.duplicate(f"{at}.name", name)
     else:
         yield from names.label(f"{at}.name", name)
+
+
+def _check_image(field: str, image: str) -> Iterator[Cause]:
+    if not image:
+        yield causes.required(field)
+    elif image != image.strip():
+        yield causes.invalid(field, image, "must not have leading or trailing whitespace")
+
+
+def _check_ports(at: str, container: Json) -> Iterator[Cause]:
+    for position, port in enumerate(container.get("ports") or []):
+        field, number = f"{at}.ports[{position}].containerPort", port.get("containerPort")
+        if not number:
+            yield causes.required(field)
+        elif not 1 <= number <= 65535:
+            yield causes.invalid(field, number, "must be between 1 and 65535, inclusive")
 
 
 def _check_environment(at: str, container: Json) -> Iterator[Cause]:
@@ -94,25 +106,26 @@ def check_resources(field: str, resources: Json) -> Iterator[Cause]:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for part, amounts in (("limits", limits), ("requests", requests)):
         for name, value in amounts.items():
-            yield from _check_amount(f"{field}.{part}", name, value)
+            yield from _check_resource_name(f"{field}.{part}[{name}]", name)
+            yield from check_amount(f"{field}.{part}[{name}]", name, value)
     yield from _check_requests(field, limits, requests)
 
 
-def _check_amount(field: str, name: str, value: object) -> Iterator[Cause]:
-    at = f"{field}[{name}]" if "/" in name else f"{field}.{name}"
-    if "/" not in name and name not in _NATIVE and not name.startswith("hugepages-"):
-        yield causes.invalid(
-            f"{field}[{name}]", name, "must be a standard resource type or fully qualified"
-        )
-        yield causes.invalid(f"{field}[{name}]", name, "must be a standard resource for containers")
+def check_amount(field: str, name: str, value: object) -> Iterator[Cause]:
+    """An amount is not negative, and of devices it is a whole number."""
     amount = read_amount(value)
     if amount is None:
         return
     if amount < 0:
-        yield causes.invalid(f"{field}[{name}]", value, "must be greater than or equal to 0")
+        yield causes.invalid(field, value, "must be greater than or equal to 0")
     if is_extended(name) and amount.denominator != 1:
-        yield causes.invalid(f"{field}[{name}]", value, "must be an integer")
-    del at
+        yield causes.invalid(field, value, "must be an integer")
+
+
+def _check_resource_name(field: str, name: str) -> Iterator[Cause]:
+    if "/" not in name and name not in _NATIVE and not name.startswith("hugepages-"):
+        yield causes.invalid(field, name, "must be a standard resource type or fully qualified")
+        yield causes.invalid(field, name, "must be a standard resource for containers")
 
 
 def _check_requests(field: str, limits: Json, requests: Json) -> Iterator[Cause]:
@@ -162,6 +175,14 @@ def check_change(before: Json, now: Json) -> Iterator[Cause]:
             "spec.tolerations",
             "existing toleration can not be modified except its tolerationSeconds",
         )
+
+
+def _check_deadline(before: int | None, now: int | None) -> Iterator[Cause]:
+    field = "spec.activeDeadlineSeconds"
+    if before is not None and now is None:
+        yield causes.invalid(field, now, "must not update from a positive integer to nil value")
+    elif before is not None and now is not None and now > before:
+        yield causes.invalid(field, now, "must be less than or equal to previous value")
 
 
 def _frozen(pod_spec: Json) -> Json:
