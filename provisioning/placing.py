@@ -4,8 +4,18 @@ Pure.  Whoever waits longer is served first, project by project in turn; what th
 will take is set aside, so that a large wish is not starved by small ones behind it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One instance in the queue."""
+
+    id: UUID
+    project_id: int
+    device_count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +64,19 @@ class NoChoice:
 
     reason: str
     message: str
+
+
+def fair_order(waiting: Iterable[Waiting], *, having: Mapping[int, int]) -> list[Waiting]:
+    """Put those who wait in turn: whose project has fewer instances comes first.
+
+    `waiting` comes in the order of their wishes, which decides between equals.
+    """
+    turns = dict(having)
+    ranked = []
+    for one in waiting:
+        turns[one.project_id] = turns.get(one.project_id, 0) + 1
+        ranked.append((turns[one.project_id], one))
+    return [one for _, one in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def choose_pool(

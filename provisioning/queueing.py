@@ -1,55 +1,57 @@
 """Who waits for a family, in which order, and who wakes them.
 
-The order is fair between projects: everybody's first wish comes before anybody's second.
-`attempts` asks whom to leave room for; whoever frees a device wakes the head of the queue.
+The order is fair between projects: whoever has less is served first.  `attempts` asks whom
+to leave room for; whoever frees a device wakes the head of the queue.
 """
 
 from datetime import datetime
+from itertools import takewhile
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, F
 
-from provisioning import deferring
-from provisioning.models import Instance
-from provisioning.states import Desired, State
+from provisioning import deferring, placing
+from provisioning.models import Attempt, Instance
+from provisioning.placing import Waiting
+from provisioning.states import AttemptState, Desired, State
 
 # Beyond so many ahead the answer is "wait" anyway.
 MOST_AHEAD: Final = 200
 WOKEN: Final = 20
 
 
-def waiting_for(family_id: int) -> QuerySet[Instance]:
-    """Return those who wait for the family, first served first."""
-    turn = Window(RowNumber(), partition_by=F("project_id"), order_by=[F("launched_at"), F("pk")])
-    waiting = Instance.objects.filter(
+def waiting_for(family_id: int) -> list[Waiting]:
+    """Return those who wait for the family, next to be served first."""
+    wishes = Instance.objects.filter(
         state=State.QUEUED, desired=Desired.RUNNING, instance_type__family=family_id
-    )
-    return waiting.annotate(turn=turn).order_by("turn", "launched_at", "pk")
+    ).order_by("launched_at", "pk")
+    rows = wishes.values_list("pk", "project_id", "device_count")
+    live = Attempt.objects.filter(pool__family=family_id).exclude(state=AttemptState.GONE)
+    having = live.values_list("instance__project_id").annotate(count=Count("pk")).order_by()
+    return placing.fair_order((Waiting(*row) for row in rows), having=dict(having))
 
 
 def ahead_of(instance: Instance) -> list[int]:
     """Return the device counts of those who are served before the instance."""
-    counts = []
-    order = waiting_for(instance.instance_type.family_id).values_list("pk", "device_count")
-    for pk, count in order[:MOST_AHEAD]:
-        if pk == instance.pk:
-            break
-        counts.append(count)
-    return counts
+    order = waiting_for(instance.instance_type.family_id)
+    if all(one.id != instance.pk for one in order):
+        # One that lost its pod has had its turn.
+        return []
+    ahead = takewhile(lambda one: one.id != instance.pk, order)
+    return [one.device_count for one in ahead][:MOST_AHEAD]
 
 
 def position_of(instance: Instance) -> int | None:
     """Return the instance's place in the queue, from 1; None when it does not wait."""
-    order = waiting_for(instance.instance_type.family_id).values_list("pk", flat=True)
-    return next((place for place, pk in enumerate(order, 1) if pk == instance.pk), None)
+    order = waiting_for(instance.instance_type.family_id)
+    return next((place for place, one in enumerate(order, 1) if one.id == instance.pk), None)
 
 
 @transaction.atomic
 def wake_queue(*, family_id: int, at: datetime) -> None:
     """Let the first ones look again, for a device may be free."""
-    heads = list(waiting_for(family_id).values_list("pk", flat=True)[:WOKEN])
+    heads = [one.id for one in waiting_for(family_id)[:WOKEN]]
     if not heads:
         return
     # In one order, so that two who wake do not wait for each other.

@@ -29,6 +29,7 @@ from provisioning.errors import ClusterUnreachable, ProvisioningError
 from provisioning.leasing import Claim
 from provisioning.models import Cluster, ClusterState, Instance
 from provisioning.situations import Pass
+from provisioning.states import State
 from provisioning.steps import AT_ONCE, Act, Effect, Move, Rest
 
 logger = logging.getLogger(__name__)
@@ -82,8 +83,9 @@ def _step(of: Pass) -> None:
 def _move(of: Pass, move: Move) -> None:
     with transaction.atomic():
         recording.hand_back(of.claim, at=of.at, again=AT_ONCE, move=move)
-    # A pod that is over has given its devices back, whatever becomes of the pod.
-    if any(pod.is_over for pod in of.situation.pods):
+    # A pod that is over has given its devices back, whatever becomes of the pod; and room was
+    # left for whoever leaves the queue.
+    if of.situation.state is State.QUEUED or any(pod.is_over for pod in of.situation.pods):
         _wake_queue(of.instance, of.at)
 
 
