@@ -56,7 +56,7 @@ class Invoice(models.Model):
     series = models.ForeignKey(
         NumberSeries, null=True, blank=True, on_delete=models.PROTECT, related_name="invoices"
     )
-    number = models.CharField(max_length=40, null=True, blank=True)
+    number = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001 (drafts have none)
 
     currency = models.CharField(max_length=3)
     net_amount = models.BigIntegerField(default=0)

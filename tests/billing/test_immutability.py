@@ -277,8 +277,8 @@ def test_a_draft_gets_no_file(draft: Invoice) -> None:
 
 def test_a_billed_period_keeps_its_span(issued: Invoice) -> None:
     refused_by = attack(
-        "UPDATE billing_billingperiod SET span = tstzrange(lower(span), upper(span) + interval '1 day')"
-        " WHERE id = %s",
+        "UPDATE billing_billingperiod "
+        "SET span = tstzrange(lower(span), upper(span) + interval '1 day') WHERE id = %s",
         issued.period_id,
     )
 
@@ -289,8 +289,8 @@ def test_a_billed_period_keeps_its_span_even_when_reopened_by_hand(issued: Invoi
     allow("UPDATE billing_billingperiod SET closed_at = NULL WHERE id = %s", issued.period_id)
 
     refused_by = attack(
-        "UPDATE billing_billingperiod SET span = tstzrange(lower(span), upper(span) - interval '1 day')"
-        " WHERE id = %s",
+        "UPDATE billing_billingperiod "
+        "SET span = tstzrange(lower(span), upper(span) - interval '1 day') WHERE id = %s",
         issued.period_id,
     )
 
