@@ -4,14 +4,12 @@ The official client carries the requests; nothing is turned into its models.
 """
 
 import json
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import urllib3
 from kubernetes import client, config
 
 Json = dict[str, Any]
@@ -138,12 +136,9 @@ class Api:
         if given:
             headers["Authorization"] = given
         url = self.host + path + (f"?{urlencode(query)}" if query else "")
-        with warnings.catch_warnings():
-            # Whoever gave us the kubeconfig has decided whether certificates are verified.
-            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
-            answer = self._client.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=timeout
-            )
+        answer = self._client.rest_client.request(
+            method, url, headers=headers, body=body, _request_timeout=timeout
+        )
         return answer.response
 
 

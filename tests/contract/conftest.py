@@ -21,6 +21,7 @@ from tests.contract.spaces import Space
 ROOT = Path(__file__).parents[2]
 FARM = Path(__file__).with_name("farm.yaml")
 START_SECONDS = 20
+UNVERIFIED = "ignore::urllib3.exceptions.InsecureRequestWarning"
 _told: dict[str, str] = {}
 
 
@@ -111,6 +112,13 @@ def _lent(api: Api, word: str) -> Iterator[Space]:
 def name() -> Callable[[], str]:
     """Names nobody has used."""
     return lambda: f"it-{uuid.uuid4().hex[:10]}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever gave us a kubeconfig has decided whether certificates are verified."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings(UNVERIFIED))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -167,6 +167,7 @@ def check_change(before: Json, now: Json) -> Iterator[Cause]:
     old, new = spec(before), spec(now)
     if _frozen(old) != _frozen(new):
         yield causes.forbidden("spec", _CHANGEABLE)
+    yield from _check_deadline(old.get("activeDeadlineSeconds"), new.get("activeDeadlineSeconds"))
     removed = [
         item for item in old.get("tolerations") or [] if item not in (new.get("tolerations") or [])
     ]
