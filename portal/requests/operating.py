@@ -10,8 +10,9 @@ from datetime import datetime
 from django.db import transaction
 
 from portal.quotas import reserving
-from portal.requests import limits
+from portal.requests import policies
 from portal.requests.errors import LeaseTooLong
+from portal.requests.limits import limits_in_force
 from portal.tenants.models import Project, User
 from provisioning import stopping
 from provisioning.models import Instance
@@ -38,10 +39,12 @@ def start_instance(*, instance: Instance, by: User, at: datetime) -> Instance:
     return stopping.start_instance(instance=instance, at=at)
 
 
-def extend_lease(*, instance: Instance, ends_at: datetime, at: datetime) -> Instance:
+def extend_lease(*, instance: Instance, ends_at: datetime | None, at: datetime) -> Instance:
     """Move the end of its lease, no further off than a new request may ask without a person."""
-    longest = limits.limits_in_force().lease_over
-    if longest is not None and ends_at - at > longest:
+    reasons = policies.hold_reasons(
+        devices=0, lease=None if ends_at is None else ends_at - at, limits=limits_in_force()
+    )
+    if reasons:
         raise LeaseTooLong
     return stopping.extend_lease(instance=instance, ends_at=ends_at, at=at)
 

@@ -98,8 +98,8 @@ class BillingPeriodViewSet(Resource):
         return self.answer(periods.period_for(account=account, at=body.get("at", timezone.now())))
 
     @extend_schema(request=CutSerializer, responses={201: BillingPeriodSerializer})
-    @action(detail=True, methods=["post"])
     @idempotent
+    @action(detail=True, methods=["post"])
     def cut(self, request: Request, pk: int) -> Response:
         """End a period early, for an interim or final bill; the rest becomes a new one."""
         period = self._managed(pk)
@@ -118,8 +118,8 @@ class BillingPeriodViewSet(Resource):
         return Response(CloseExceptionSerializer(found, many=True).data)
 
     @extend_schema(request=None, responses={201: InvoiceDetailSerializer})
-    @action(detail=True, methods=["post"])
     @idempotent
+    @action(detail=True, methods=["post"])
     def draft(self, request: Request, pk: int) -> Response:
         """Draft the period's invoice; a draft that is there already is drawn again."""
         period = self._managed(pk)

@@ -142,8 +142,8 @@ class InvoiceViewSet(Resource):
         return self._detail(scoping.invoice_for(self.caller, pk))
 
     @extend_schema(request=None, responses=InvoiceDetailSerializer)
-    @action(detail=True, methods=["post"])
     @idempotent
+    @action(detail=True, methods=["post"])
     def issue(self, request: Request, pk: UUID) -> Response:
         """Issue a draft: it gets its number and changes no more."""
         draft = scoping.invoice_for(self.caller, pk, Action.MANAGE_BILLING)

@@ -1,0 +1,268 @@
+"""The stranger walk's map: every operation of the API, and whose it is.
+
+A `Step` says who does it first, with which real objects of Alice's, and what Charlie, from
+another tenant, meets when he tries the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+from functools import cached_property
+from typing import Any
+
+from billing.models import PriceBook
+from portal.quotas.models import Quota
+from portal.tenants import issuing, joining
+from portal.tenants.access import Role
+from portal.tenants.models import ApiToken, ProjectMembership
+from provisioning.models import Cluster
+from tests.factories import portal as factory
+from tests.factories import provisioning as provisioning_factory
+from tests.factories.portal import AFTERNOON, NOON, TOMORROW
+from tests.portal.web.world import World
+
+Words = dict[str, Any]
+
+
+class Meets(Enum):
+    """What a stranger meets."""
+
+    NOTHING = auto()  # 404: as if it did not exist
+    NONE_OF_HERS = auto()  # an answer, without anything of Alice's
+    THE_SAME = auto()  # what everybody who is signed in may do: it is nobody's
+
+
+@dataclass(frozen=True)
+class AliceWorld(World):
+    """Whatever of Alice's the API can name, besides what her pages show."""
+
+    @property
+    def marks(self) -> set[str]:
+        """What gives Alice away wherever it is printed."""
+        names = {self.tenant.slug, self.tenant.name, "alice@example.com", "detector"}
+        return names | {str(self.instance.pk), str(self.quota_request.pk)}
+
+    @property
+    def quota(self) -> Quota:
+        return Quota.objects.get(project=self.project)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        return provisioning_factory.add_cluster(name="east")
+
+    @cached_property
+    def token(self) -> ApiToken:
+        return issuing.issue_token(
+            user=self.people["alice"], name="laptop", expires_at=TOMORROW, at=NOON
+        )[0]
+
+    @cached_property
+    def guest(self) -> ProjectMembership:
+        heidi = factory.make_user("Heidi")
+        return joining.add_project_member(
+            project=self.project, email=heidi.email, role=Role.VIEWER, at=NOON
+        )
+
+    @property
+    def book(self) -> PriceBook:
+        return PriceBook.objects.get()
+
+    @property
+    def newcomer(self) -> str:
+        """Somebody who has signed up and belongs nowhere."""
+        return factory.make_user("Ivan").email
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of the API."""
+
+    verb: str
+    path: str
+    who: str = "alice"
+    key: Callable[[AliceWorld], object] | None = None
+    asked: Callable[[AliceWorld], Words] = field(default=lambda world: {})
+    body: Callable[[AliceWorld], Words] = field(default=lambda world: {})
+    status: int = 200
+    stranger: Meets = Meets.NOTHING
+
+    @property
+    def name(self) -> str:
+        return f"{self.verb} {self.path}"
+
+    def address(self, world: AliceWorld) -> str:
+        key = "" if self.key is None else str(self.key(world))
+        return "/api/v1" + self.path.replace("{id}", key).replace("{slug}", key)
+
+
+def _wish(world: AliceWorld) -> Words:
+    return {"project": world.project.pk, "instance_type": "rngd-1", "image": "rngd-workspace"}
+
+
+def _time(world: AliceWorld) -> Words:
+    return {"tenant": world.tenant.slug, "since": NOON - timedelta(days=1)}
+
+
+def _used(world: AliceWorld) -> Words:
+    factory.use(world.instance)
+    return _time(world)
+
+
+def _ended(world: AliceWorld) -> object:
+    return factory.end_launch(world.instance).pk
+
+
+def _mine(path: str, **words: Any) -> Step:
+    return Step("get", path, stranger=Meets.NONE_OF_HERS, **words)
+
+
+def _staffs(path: str, who: str) -> Step:
+    return Step("get", path, who=who)
+
+
+def _open(path: str, **words: Any) -> Step:
+    return Step("get", path, stranger=Meets.THE_SAME, **words)
+
+
+PEOPLE = [
+    _open("/me"),
+    _mine("/tenants"),
+    Step("get", "/tenants/{slug}", key=lambda w: w.tenant.slug),
+    Step("post", "/tenants", body=lambda w: {"name": "New"}, status=201, stranger=Meets.THE_SAME),
+    _mine("/projects"),
+    Step("get", "/projects/{id}", key=lambda w: w.project.pk),
+    Step(
+        "post", "/projects", status=201, body=lambda w: {"tenant": w.tenant.slug, "name": "Night"}
+    ),
+    _mine("/members"),
+    Step(
+        "post", "/members", status=201,
+        body=lambda w: {"tenant": w.tenant.slug, "email": w.newcomer, "role": "member"},
+    ),
+    Step("patch", "/members/{id}", key=lambda w: w.colleague.pk, body=lambda w: {"role": "viewer"}),
+    Step("delete", "/members/{id}", key=lambda w: w.colleague.pk, status=204),
+    _mine("/project-members", asked=lambda w: {"project": w.guest.project_id}),
+    Step(
+        "post", "/project-members", status=201,
+        body=lambda w: {"project": w.project.pk, "email": w.newcomer, "role": "viewer"},
+    ),
+    Step("delete", "/project-members/{id}", key=lambda w: w.guest.pk, status=204),
+    _mine("/tokens"),
+    Step(
+        "post", "/tokens", status=201,
+        body=lambda w: {"tenant": w.tenant.slug, "name": "CI", "expires_at": TOMORROW},
+    ),
+    Step("delete", "/tokens/{id}", key=lambda w: w.token.pk, status=204),
+]  # fmt: skip
+
+CATALOGUE = [
+    _open("/capacity"),
+    _open("/images"),
+    _open("/instance-types"),
+    _open("/instance-types/{slug}", key=lambda w: "rngd-1"),
+    Step(
+        "get", "/instance-types/{slug}/estimate",
+        key=lambda w: "rngd-1", asked=lambda w: {"tenant": w.tenant.slug},
+    ),
+]  # fmt: skip
+
+REQUESTS = [
+    _mine("/quotas"),
+    Step("get", "/quotas/{id}", key=lambda w: w.quota.pk),
+    Step("get", "/quotas/{id}/entries", key=lambda w: w.quota.pk),
+    _mine("/quota-requests"),
+    Step("get", "/quota-requests/{id}", key=lambda w: w.quota_request.pk),
+    Step(
+        "post", "/quota-requests", status=201,
+        body=lambda w: {
+            "project": w.project.pk, "family": "rngd", "devices": 2, "justification": "More"
+        },
+    ),
+    Step("post", "/quota-requests/{id}/approve", who="bob", key=lambda w: w.quota_request.pk),
+    Step(
+        "post", "/quota-requests/{id}/reject", who="bob", key=lambda w: w.quota_request.pk,
+        body=lambda w: {"reason": "Not now."},
+    ),
+    Step("post", "/quota-requests/{id}/withdraw", key=lambda w: w.quota_request.pk),
+    _mine("/instance-requests"),
+    Step("get", "/instance-requests/{id}", key=lambda w: w.held_request.pk),
+    Step("post", "/instance-requests", body=_wish, status=201),
+    Step("post", "/instance-requests/{id}/approve", who="bob", key=lambda w: w.held_request.pk),
+    Step(
+        "post", "/instance-requests/{id}/reject", who="bob", key=lambda w: w.held_request.pk,
+        body=lambda w: {"reason": "Not now."},
+    ),
+    Step("post", "/instance-requests/{id}/withdraw", key=lambda w: w.held_request.pk),
+]  # fmt: skip
+
+INSTANCES = [
+    _mine("/instances"),
+    Step("get", "/instances/{id}", key=lambda w: w.instance.pk),
+    Step("get", "/instances/{id}/timeline", key=lambda w: w.instance.pk),
+    Step("get", "/instances/{id}/attempts", key=lambda w: w.instance.pk),
+    Step("get", "/instances/{id}/devices", key=lambda w: w.instance.pk),
+    # Nothing runs here, and she is told so.
+    Step("get", "/instances/{id}/logs", key=lambda w: w.instance.pk, status=409),
+    Step("post", "/instances/{id}/stop", key=lambda w: w.instance.pk, status=202),
+    Step("post", "/instances/{id}/start", key=_ended, status=202),
+    Step("post", "/instances/{id}/terminate", key=lambda w: w.instance.pk, status=202),
+    Step(
+        "post", "/instances/{id}/extend", key=lambda w: w.instance.pk,
+        body=lambda w: {"ends_at": TOMORROW + timedelta(days=1)},
+    ),
+]  # fmt: skip
+
+MONEY = [
+    Step("get", "/usage", asked=_used),
+    Step("get", "/usage/provisional-total", asked=_used),
+    _mine("/accounts"),
+    Step("get", "/accounts/{id}", key=lambda w: w.account.pk),
+    _mine("/invoices", asked=lambda w: {"account": w.invoice.account_id}),
+    Step("get", "/invoices/{id}", key=lambda w: w.invoice.pk),
+    Step("get", "/invoices/{id}/pdf", key=lambda w: w.invoice.pk),
+    Step("get", "/invoices/{id}/csv", key=lambda w: w.invoice.pk),
+    Step("post", "/invoices/{id}/issue", who="dana", key=lambda w: w.draft.pk),
+    Step("post", "/invoices/{id}/void", who="dana", key=lambda w: w.invoice.pk),
+    _staffs("/billing-periods", "dana"),
+    Step("get", "/billing-periods/{id}", who="dana", key=lambda w: w.used_period.pk),
+    Step("post", "/billing-periods", who="dana", body=lambda w: {"account": w.account.pk}),
+    Step(
+        "post", "/billing-periods/{id}/cut", who="dana", status=201,
+        key=lambda w: w.account.periods.get().pk, body=lambda w: {"at": AFTERNOON},
+    ),
+    Step("get", "/billing-periods/{id}/exceptions", who="dana", key=lambda w: w.used_period.pk),
+    Step(
+        "post", "/billing-periods/{id}/draft", who="dana", key=lambda w: w.used_period.pk,
+        status=201,
+    ),
+    _staffs("/price-books", "dana"),
+    Step("get", "/price-books/{id}", who="dana", key=lambda w: w.book.pk),
+    _staffs("/skus", "dana"),
+    _staffs("/rates", "dana"),
+    Step("get", "/rates/{id}", who="dana", key=lambda w: w.rate.pk),
+    Step(
+        "post", "/rates", who="dana", status=409,
+        body=lambda w: {
+            "price_book": w.book.pk, "sku": "rngd-device", "hourly_rate": "1",
+            "valid_from": TOMORROW,
+        },
+    ),
+    Step("post", "/rates/{id}/end", who="dana", key=lambda w: w.rate.pk, status=409,
+         body=lambda w: {"valid_until": AFTERNOON}),
+]  # fmt: skip
+
+CLUSTERS = [
+    _staffs("/clusters", "erin"),
+    Step("get", "/clusters/{id}", who="erin", key=lambda w: w.cluster.pk),
+    Step(
+        "post", "/clusters", who="erin", status=422,
+        body=lambda w: {"name": "west", "kubeconfig": "not one"},
+    ),
+    # Nobody answers there, and she is told so.
+    Step("post", "/clusters/{id}/probe", who="erin", key=lambda w: w.cluster.pk, status=503),
+    Step("post", "/clusters/{id}/pause", who="erin", key=lambda w: w.cluster.pk),
+    Step("post", "/clusters/{id}/resume", who="erin", key=lambda w: w.cluster.pk),
+]  # fmt: skip
+
+STEPS = [*PEOPLE, *CATALOGUE, *REQUESTS, *INSTANCES, *MONEY, *CLUSTERS]
