@@ -22,7 +22,9 @@ class QuotaRequestForm(forms.Form):
     project = forms.ModelChoiceField(
         label=_("Project"), queryset=Project.objects.none(), empty_label=None
     )
-    family = FamilyChoice(label=_("Accelerator family"), queryset=Family.objects.none())
+    family = FamilyChoice(
+        label=_("Accelerator family"), queryset=Family.objects.none(), empty_label=_("Choose one")
+    )
     devices = forms.IntegerField(
         label=_("Devices"),
         min_value=1,

@@ -53,7 +53,9 @@ class RateForm(NextRateForm):
     book = forms.ModelChoiceField(
         label=_("Price book"), queryset=PriceBook.objects.order_by("name"), empty_label=None
     )
-    sku = forms.ModelChoiceField(label=_("SKU"), queryset=Sku.objects.order_by("code"))
+    sku = forms.ModelChoiceField(
+        label=_("SKU"), queryset=Sku.objects.order_by("code"), empty_label=_("Choose one")
+    )
     valid_until = forms.DateTimeField(
         label=_("Valid until"),
         required=False,

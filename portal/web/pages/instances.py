@@ -4,10 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,7 +24,7 @@ from portal.web.paging import paged
 from portal.web.reaching import instance_in
 from portal.web.spending import spending_of
 from provisioning import queries, reading
-from provisioning.errors import ProvisioningError
+from provisioning.errors import LeaseInPast, ProvisioningError
 from provisioning.models import Attempt, Instance
 from provisioning.states import State
 
@@ -116,13 +115,12 @@ def terminate(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpRes
 
 @action
 def move_end(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
-    """Let it end sooner, later, or not by itself."""
-    form = ExtensionForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, _("Say when it ends."))
-        return redirect("web:instances-one", slug=slug, instance_id=instance_id)
+    """Let it end sooner or later."""
 
     def extend(*, instance: Instance, at: datetime) -> Instance:
+        form = ExtensionForm(request.POST)
+        if not form.is_valid():
+            raise LeaseInPast
         return operating.extend_lease(instance=instance, ends_at=form.end(at=at), at=at)
 
     return _operate(request, slug, instance_id, extend, done=_("The end was changed."))

@@ -168,6 +168,14 @@ def pool_cells(pool: FamilyCapacity) -> list[str]:
 
 
 @register.filter
+def ago(since: datetime | None, at: datetime) -> str:
+    """20 s ago; never"""
+    if since is None:
+        return _("never")
+    return _("%(age)s ago") % {"age": duration((at - since).total_seconds())}
+
+
+@register.filter
 def lookup(names: dict[int, str], key: int) -> str:
     """A name by its id; a dash where there is none."""
     return names.get(key, "–")

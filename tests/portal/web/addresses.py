@@ -125,7 +125,9 @@ ACTIONS = [
         "approvals-quota-reject", who="bob", verb="post", kwargs=_decision,
         data=lambda _: {"reason": "Too many."}, status=302,
     ),
-    Address("approvals-instances-approve", who="bob", verb="post", kwargs=_held_decision, status=302),
+    Address(
+        "approvals-instances-approve", who="bob", verb="post", kwargs=_held_decision, status=302
+    ),
     Address(
         "approvals-instances-reject", who="bob", verb="post", kwargs=_held_decision,
         data=lambda _: {"reason": "Not now."}, status=302,
