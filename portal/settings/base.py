@@ -238,8 +238,8 @@ REQUEST_HOLD_WITHOUT_END = env.bool("REQUEST_HOLD_WITHOUT_END", default=False)
 # --- work -----------------------------------------------------------------
 # The broker only wakes workers: the rows say what is due, a sweep finds what a lost message left.
 BROKER_DIR = FARM_HOME / "broker"
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
-if CELERY_BROKER_URL == "filesystem://":
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="folder://localhost")
+if CELERY_BROKER_URL == "folder://localhost":
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_DIR / "queue"),
         "data_folder_out": str(BROKER_DIR / "queue"),
