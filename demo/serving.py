@@ -33,7 +33,9 @@ class Farm:
     ) -> None:
         self.home = home
         (home / "up.json").unlink(missing_ok=True)
-        command = [sys.executable, "manage.py", "up", "--demo", "--port", str(port), *options]
+        # A farm does not outlive whoever started it, however that one ends.
+        mortal = ["setpriv", "--pdeathsig", "TERM", "--", sys.executable]
+        command = [*mortal, "manage.py", "up", "--demo", "--port", str(port), *options]
         stream = output.open("wb") if output else None
         self.process = subprocess.Popen(
             command,

@@ -51,7 +51,8 @@ class Channel(filesystem.Channel):
         _write_whole(Path(self.data_folder_out, name), dumps(payload))
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
-        for name in sorted(os.listdir(self.data_folder_in)):  # noqa: PTH208 - read a hundred times a second
+        names = os.listdir(self.data_folder_in)  # noqa: PTH208 - a hundred times a second
+        for name in sorted(names):
             # A hidden file is one that is being written or was claimed.
             if name.startswith(".") or name.partition(".")[2] != f"{queue}.msg":
                 continue

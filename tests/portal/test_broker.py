@@ -41,10 +41,11 @@ def test_readers_that_race_the_writer_get_each_message_once(
     def read() -> None:
         with connect(options) as connection, connection.SimpleQueue("race") as queue:
             while True:
+                nothing_will_follow = done.is_set()
                 try:
                     message = queue.get(block=False)
                 except Empty:
-                    if done.is_set():
+                    if nothing_will_follow:
                         return
                 except Exception as error:  # noqa: BLE001 - whatever it is, the test says so
                     broken.append(error)
