@@ -29,7 +29,7 @@ class Shelf:
 
 @pytest.fixture
 def shelf(space: Space, name: Name) -> Iterator[Shelf]:
-    yield Shelf(space, name())
+    return Shelf(space, name())
 
 
 def _owned(obj: Json) -> dict[str, Json]:
@@ -61,7 +61,11 @@ def test_another_value_for_anothers_field_is_a_conflict(shelf: Shelf) -> None:
     shelf.apply("alpha", {"a": "1"})
     answer = shelf.space.api.apply(shelf.path, shelf.wish({"a": "2"}), manager="beta")
     status = answer.refused(409, "Conflict")
-    cause = {"reason": "FieldManagerConflict", "message": 'conflict with "alpha"', "field": ".data.a"}
+    cause = {
+        "reason": "FieldManagerConflict",
+        "message": 'conflict with "alpha"',
+        "field": ".data.a",
+    }
     assert status["details"]["causes"] == [cause]
     assert status["message"] == 'Apply failed with 1 conflict: conflict with "alpha": .data.a'
 
@@ -160,7 +164,11 @@ def test_containers_are_known_by_name(space: Space, name: Name) -> None:
 
 
 APPLIED: dict[str, Json] = {
-    "resourcequotas": {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"pods": "50"}}},
+    "resourcequotas": {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "spec": {"hard": {"pods": "50"}},
+    },
     "limitranges": {
         "apiVersion": "v1",
         "kind": "LimitRange",
@@ -196,7 +204,9 @@ def test_a_namespace_can_be_applied(api: Api, name: Name) -> None:
     path, wish = f"/api/v1/namespaces/{name()}", {"apiVersion": "v1", "kind": "Namespace"}
     meta = {"name": path.rpartition("/")[2], "labels": {"made-by": "contract"}}
     made = api.apply(path, {**wish, "metadata": meta}, force="true").ok(201)
-    again = api.apply(path, {**wish, "metadata": {**meta, "labels": {"x": "y"}}}, force="true").ok(200)
+    again = api.apply(path, {**wish, "metadata": {**meta, "labels": {"x": "y"}}}, force="true").ok(
+        200
+    )
     api.delete(path)
     assert made["metadata"]["labels"]["kubernetes.io/metadata.name"] == meta["name"]
     assert again["metadata"]["labels"] == {"kubernetes.io/metadata.name": meta["name"], "x": "y"}

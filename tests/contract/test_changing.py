@@ -72,7 +72,7 @@ def test_replacing_what_is_not_there_is_not_found(space: Space, pod: Json, name:
 def test_a_pods_spec_stands_still(space: Space, pod: Json) -> None:
     patch = {"spec": {"containers": [{"name": "main", "command": ["other"]}]}}
     status = space.api.patch(_path(space, pod), patch, STRATEGIC).refused(422, "Invalid")
-    assert [one["field"] for one in status["details"]["causes"]][0] == "spec"
+    assert next(one["field"] for one in status["details"]["causes"]) == "spec"
     assert "pod updates may not change fields other than" in status["message"]
 
 
@@ -212,7 +212,10 @@ def test_strategic_patch_takes_atomic_lists_whole(space: Space, pod: Json) -> No
     now = space.api.patch(_path(space, pod), patch, STRATEGIC).ok()
     keys = [one["key"] for one in now["spec"]["tolerations"]]
     # The server's own two come back by default; those of before are not merged in.
-    assert keys == ["contract.example/x", *(f"node.kubernetes.io/{a}" for a in ("not-ready", "unreachable"))]
+    assert keys == [
+        "contract.example/x",
+        *(f"node.kubernetes.io/{a}" for a in ("not-ready", "unreachable")),
+    ]
 
 
 def test_tolerations_may_be_added_to(space: Space, pod: Json) -> None:

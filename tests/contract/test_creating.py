@@ -261,7 +261,10 @@ def test_secret_text_is_encoded(space: Space, name: Name) -> None:
 
 
 def test_service_gets_an_address(space: Space, name: Name) -> None:
-    given = {"metadata": {"name": name()}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}}
+    given = {
+        "metadata": {"name": name()},
+        "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]},
+    }
     spec = space.api.post(space.path("services"), given).ok(201)["spec"]
     assert spec["type"] == "ClusterIP"
     assert spec["clusterIPs"] == [spec["clusterIP"]]

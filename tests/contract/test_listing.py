@@ -22,7 +22,7 @@ def shelf(space: Space) -> Iterator[Space]:
         space.run(name, idle=True, labels=labels)
     for name in PODS:
         space.await_pod(name, lambda pod: bool(condition(pod, "PodScheduled")))
-    yield space
+    return space
 
 
 def _names(listed: Json) -> set[str]:
@@ -97,7 +97,9 @@ def test_events_are_found_by_what_they_are_about(shelf: Space) -> None:
 
     def events() -> list[Json]:
         selector = f"involvedObject.uid={uid},reason=FailedScheduling"
-        found: list[Json] = shelf.api.get(shelf.path("events"), fieldSelector=selector).ok()["items"]
+        found: list[Json] = shelf.api.get(shelf.path("events"), fieldSelector=selector).ok()[
+            "items"
+        ]
         return found
 
     wait_for(lambda: bool(events()))
@@ -138,9 +140,7 @@ def test_limit_counts_what_is_selected(shelf: Space) -> None:
     assert _names(page) <= {"gamma", "delta"}
     assert "remainingItemCount" not in page["metadata"]
     token = page["metadata"]["continue"]
-    rest = shelf.api.get(
-        shelf.pods(), labelSelector="tier=two", **{"continue": token}
-    ).ok()
+    rest = shelf.api.get(shelf.pods(), labelSelector="tier=two", **{"continue": token}).ok()
     assert _names(page) | _names(rest) == {"gamma", "delta"}
 
 

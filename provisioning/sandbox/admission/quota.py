@@ -20,7 +20,7 @@ def charge(cluster: Cluster, *, kind: Kind, obj: Json, dry_run: bool) -> None:
     quotas = cluster.store.all(RESOURCE_QUOTAS, namespace_of(obj)) if kind.namespaced else []
     if not quotas:
         return
-    wanted = usage.of(kind, obj)
+    wanted = usage.of(kind, obj, at=cluster.now())
     charged = [(stored, _charged(kind, obj, stored, wanted)) for stored in quotas]
     if dry_run:
         return

@@ -1,9 +1,12 @@
 """What an object uses of a namespace's quota, under every name a quota can limit it by."""
 
+from datetime import datetime
+
 from provisioning.sandbox import kinds
 from provisioning.sandbox.kinds import Kind
 from provisioning.sandbox.objects import Json, is_deleting, metadata, spec
 from provisioning.sandbox.scheduling import amounts
+from provisioning.sandbox.times import later, parse
 
 Usage = dict[str, int]
 
@@ -12,22 +15,25 @@ _COUNTED_BY_NAME = (
 )  # fmt: skip
 
 
-def of(kind: Kind, obj: Json) -> Usage:
+def of(kind: Kind, obj: Json, *, at: datetime) -> Usage:
     """The use one object makes of quota while it exists as it is."""
     used = {f"count/{kind.qualified}": 1}
     if kind in _COUNTED_BY_NAME:
         used[kind.plural] = 1
-    if kind is kinds.PODS and not _is_over(obj):
+    if kind is kinds.PODS and not is_over(obj, at=at):
         used |= _of_pod(obj)
     if kind is kinds.SERVICES:
         used |= _of_service(obj)
     return used
 
 
-def _is_over(pod: Json) -> bool:
-    """A pod that ended, or was deleted without ever starting, frees what it asked for."""
-    has_no_time_left = is_deleting(pod) and not metadata(pod).get("deletionGracePeriodSeconds")
-    return amounts.is_finished(pod) or has_no_time_left
+def is_over(pod: Json, *, at: datetime) -> bool:
+    """A pod that ended, or ought to have, frees what it asked for."""
+    if not is_deleting(pod):
+        return amounts.is_finished(pod)
+    grace = metadata(pod).get("deletionGracePeriodSeconds") or 0
+    deadline = later(parse(metadata(pod)["deletionTimestamp"]), seconds=grace)
+    return amounts.is_finished(pod) or at > deadline
 
 
 def _of_pod(pod: Json) -> Usage:

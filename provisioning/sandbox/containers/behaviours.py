@@ -7,6 +7,7 @@ command overrides that; these are understood, alone or inside `sh -c`:
     exit N, true, false       ends at once with that code
     sleep N; exit M           runs for N seconds, then exits with M
     trap '' TERM              ignores SIGTERM, so the container is killed after its grace
+    trap 'exit N' TERM        ends with N soon after SIGTERM
     exec, env, echo           do not change how it ends
 
 Any other command runs for ever, unless the image lists its programs and the command is
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from provisioning.sandbox.farm import Image
 from provisioning.sandbox.objects import Json
 
+LISTENING_SECONDS = 0.1
 _FOREVER = ("inf", "infinity", "2147483647")
 _SHELLS = ("sh", "bash", "ash")
 
@@ -40,7 +42,7 @@ class Behaviour:
 
     run_seconds: float | None = None
     exit_code: int = 0
-    stop_seconds: float | None = 0.1
+    stop_seconds: float | None = LISTENING_SECONDS
     stop_exit_code: int = 143
 
 
@@ -93,11 +95,19 @@ def _step(before: Behaviour, words: list[str]) -> Behaviour | None:
     if name in ("true", "false"):
         code = 0 if name == "true" else 1
         return dataclasses.replace(before, run_seconds=before.run_seconds or 0.0, exit_code=code)
-    if name == "trap" and rest[:1] == [""]:
-        return dataclasses.replace(before, stop_seconds=None)
+    if name == "trap" and rest:
+        return _trapped(before, rest[0])
     if name in ("", "env", "echo", "set", "export", "cd"):
         return dataclasses.replace(before, run_seconds=before.run_seconds or 0.0)
     return dataclasses.replace(before, run_seconds=None)
+
+
+def _trapped(before: Behaviour, script: str) -> Behaviour:
+    words = _words(script)
+    if not words:
+        return dataclasses.replace(before, stop_seconds=None)
+    code = int(words[1]) if words[:1] == ["exit"] and len(words) > 1 and words[1].isdigit() else 0
+    return dataclasses.replace(before, stop_seconds=LISTENING_SECONDS, stop_exit_code=code)
 
 
 def _slept(before: Behaviour, text: str) -> Behaviour:

@@ -99,7 +99,8 @@ def create(cluster: Cluster, request: Request, target: Target) -> Response:
         body=body,
         options=options_of(request, target),
     )
-    return answer(stored, code=201)
+    warning = podsecurity.warning(cluster, stored.object) if target.kind is PODS else ""
+    return answer(stored, code=201, warning=warning)
 
 
 def update(cluster: Cluster, request: Request, target: Target) -> Response:

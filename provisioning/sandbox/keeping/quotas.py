@@ -7,7 +7,7 @@ from provisioning.sandbox.admission import usage
 from provisioning.sandbox.admission.usage import Usage
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.keeping.namespaces import CONTENT
-from provisioning.sandbox.kinds import EVENTS, LEASES, RESOURCE_QUOTAS, Kind
+from provisioning.sandbox.kinds import EVENTS, LEASES, PODS, RESOURCE_QUOTAS, Kind
 from provisioning.sandbox.objects import Json, spec, uid_of
 from provisioning.sandbox.store import Change, Stored
 
@@ -26,25 +26,36 @@ class QuotaKeeper:
         self._asked: set[str] = set()
         for kind in COUNTED:
             for stored in cluster.store.all(kind):
-                self._count(stored, usage.of(kind, stored.object))
+                self._count(stored, usage.of(kind, stored.object, at=cluster.now()))
             cluster.store.listen(kind, self._on_change)
         for stored in cluster.store.all(RESOURCE_QUOTAS):
             self._ask(stored.key[0])
 
     def _on_change(self, change: Change) -> None:
         stored = change.now
-        now = {} if change.type == "DELETED" else self._used_now(change)
-        if now is not None:
-            self._count(stored, now)
-        if stored.kind is RESOURCE_QUOTAS and _has_changed(change):
+        if stored.kind is RESOURCE_QUOTAS and _has_new_spec(change):
             self._ask(stored.key[0])
+        if change.type == "DELETED":
+            self._count(stored, {})
+            self._ask(stored.key[0])
+        elif change.before is None or _matters(change.before.object) != _matters(stored.object):
+            self._count(stored, usage.of(stored.kind, stored.object, at=self._cluster.now()))
+            if self._ends(change):
+                self._ask(stored.key[0])
 
-    def _used_now(self, change: Change) -> Usage | None:
-        """What the object uses now; None when the change cannot have touched that."""
-        before, now = change.before, change.now.object
-        if before is not None and _matters(before.object) == _matters(now):
-            return None
-        return usage.of(change.now.kind, now)
+    def _ends(self, change: Change) -> bool:
+        """Whether a pod is over with this change.
+
+        The real controller asks both versions at the time it hears of them: a pod that
+        outlived its grace was over before, so its end frees nothing until it is gone.
+        """
+        at = self._cluster.now()
+        return (
+            change.now.kind is PODS
+            and change.before is not None
+            and not usage.is_over(change.before.object, at=at)
+            and usage.is_over(change.now.object, at=at)
+        )
 
     def _count(self, stored: Stored, now: Usage) -> None:
         namespace, uid = stored.key[0], uid_of(stored.object)
@@ -54,8 +65,6 @@ class QuotaKeeper:
         total = self._of_namespace.setdefault(namespace, {})
         for name in {*before, *now}:
             total[name] = total.get(name, 0) + now.get(name, 0) - before.get(name, 0)
-        if any(now.get(name, 0) < amount for name, amount in before.items()):
-            self._ask(namespace)
 
     def _ask(self, namespace: str) -> None:
         if namespace not in self._asked:
@@ -74,7 +83,7 @@ class QuotaKeeper:
                 self._cluster.store.put(RESOURCE_QUOTAS, {**stored.object, "status": told})
 
 
-def _has_changed(change: Change) -> bool:
+def _has_new_spec(change: Change) -> bool:
     return change.before is None or spec(change.before.object) != spec(change.now.object)
 
 

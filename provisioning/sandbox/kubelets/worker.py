@@ -100,6 +100,8 @@ class PodWorker:
         for container in self.run.each():
             self._start(stored, container)
         self.write(stored)
+        if any(container.exit for container in self.run.each()):
+            self._ask(0.0)
 
     def _start(self, stored: Stored, container: ContainerRun) -> None:
         container.begin(self._ground.cluster.now())

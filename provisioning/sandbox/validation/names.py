@@ -36,7 +36,10 @@ LABEL_VALUE_ADVICE = (
 def label(field: str, value: str) -> Iterator[Cause]:
     yield from _too_long(field, value, 63)
     if not re.fullmatch(_LABEL, value):
-        yield causes.invalid(field, value, LABEL_ADVICE)
+        has_dots_only = re.fullmatch(_SUBDOMAIN, value)
+        yield causes.invalid(
+            field, value, "must not contain dots" if has_dots_only else LABEL_ADVICE
+        )
 
 
 def subdomain(field: str, value: str) -> Iterator[Cause]:
