@@ -54,6 +54,9 @@ def test_readers_that_race_the_writer_get_each_message_once(
                     got[message.payload["n"]] += 1
                     message.ack()
 
+    # Bound before anybody publishes: what has no queue yet is dropped, by AMQP's rules too.
+    with connect(options) as connection, connection.SimpleQueue("race"):
+        pass
     readers = [threading.Thread(target=read) for _ in range(READERS)]
     for reader in readers:
         reader.start()
