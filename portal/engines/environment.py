@@ -51,6 +51,7 @@ def uses_embedded_database() -> bool:
 
 def _fresh_secrets() -> dict[str, str]:
     return {
+        "FARM_ID": secrets.token_hex(8),
         "SECRET_KEY": secrets.token_urlsafe(48),
         "FARM_ENCRYPTION_KEY": Fernet.generate_key().decode(),
         "POSTGRES_PASSWORD": secrets.token_hex(16),

@@ -53,7 +53,7 @@ def run(plan: Plan, *, say: Say) -> None:
         if not ports.is_free(plan.port):
             raise DidNotStart(f"port {plan.port} is taken; choose another with --port")
         values = environment.complete(plan.home)
-        server = _database(plan, values)
+        server = _database(plan, values, say)
         child_environment = _environment(plan)
         found = _programs(plan, values, server)
         file = processes.write_configuration(
@@ -118,11 +118,12 @@ def _programs(
     return found
 
 
-def _database(plan: Plan, values: dict[str, str]) -> postgres.Server | None:
+def _database(plan: Plan, values: dict[str, str], say: Say) -> postgres.Server | None:
     if not environment.uses_embedded_database():
         return None
     place = postgres.base_for(plan.home)
-    place.mkdir(parents=True, exist_ok=True)
+    if left := postgres.claim(place, farm_id=values["FARM_ID"]):
+        say(f"database: the data of an earlier farm were put aside in {left}")
     server = postgres.Server(
         data=place / "data",
         port=int(values["POSTGRES_PORT"]),

