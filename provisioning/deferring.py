@@ -24,5 +24,5 @@ def defer_drain() -> None:
 def _send_hint() -> None:
     try:
         current_app.send_task(DRAIN_DUE, retry=False)
-    except Exception:
-        logger.warning("hint not sent; the sweep will find the work", exc_info=True)
+    except Exception as error:  # noqa: BLE001 - whatever the transport raises, the sweep makes good
+        logger.warning("hint not sent (%s); the sweep will find the work", error)

@@ -31,9 +31,9 @@ LONGEST_PAUSE: Final = 300.0
 
 def conclude(pod: PodView) -> Move:
     """Say which state the pod puts its instance in, and why."""
-    if pod.is_over:
+    if pod.is_over and not pod.is_deleting:
         return _over(pod)
-    if pod.is_scheduled and (not pod.is_node_ready or pod.phase == "Unknown"):
+    if not pod.is_over and pod.is_scheduled and (not pod.is_node_ready or pod.phase == "Unknown"):
         return Move(to=State.UNREACHABLE, reason="node_unreachable")
     if pod.is_deleting:
         return Move(to=State.RECOVERING, reason=_disruption(pod) or "deleted_outside")

@@ -28,6 +28,7 @@ from provisioning.views import AttemptView, PodView, Situation
 
 S = State
 _WAYS_OUT: Final = frozenset({S.STOPPING, S.TERMINATING})
+_THERE: Final = frozenset({S.SCHEDULING, S.STARTING, S.RUNNING, S.UNREACHABLE})
 _ALIVE: Final = frozenset({S.STARTING, S.RUNNING, S.UNREACHABLE, S.RECOVERING, S.FAILED})
 
 LEGAL_MOVES: Final[Mapping[State, frozenset[State]]] = {
@@ -74,7 +75,9 @@ def plan(*, of: Situation, now: datetime) -> Step:
 
 def _settle(of: Situation) -> Step | None:
     for pod in of.pods:
-        if pod.is_deleting and pod.has_finalizer and pod.may_go:
+        # What became of a pod that was wanted is concluded before it is let go.
+        is_wanted = pod is of.pod and of.state in _THERE
+        if pod.is_deleting and pod.has_finalizer and pod.may_go and not is_wanted:
             return Act(effect=ReleasePod(pod.uid), again=UNTIL_SEEN)
     for no in of.vanished:
         return Act(effect=BuryAttempt(no))

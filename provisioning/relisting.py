@@ -52,7 +52,8 @@ def relist(cluster: Cluster, *, clock: Clock) -> str:
         observing.miss_pod(pod=pod, at=of.began_at)
     Cluster.objects.filter(pk=cluster.pk).update(last_list_at=of.began_at, last_event_at=clock())
     _vouch(of, at=clock())
-    logger.info("%s: %d pods, %d differences", cluster, len(of.seen), of.differences)
+    if of.differences:
+        logger.info("%s: %d pods, %d differences", cluster, len(of.seen), of.differences)
     return listing.resource_version
 
 

@@ -1,9 +1,17 @@
-"""A farm of one cluster that nobody answers for, and an instance wished on it."""
+"""A farm of one cluster that nobody answers for, and an instance wished on it.
+
+`farm` is the other kind: a sandbox process answers, and its pods really start and end.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from provisioning.models import Cluster, Instance
 from tests.factories import provisioning as factory
+from tests.provisioning.farms import Farm
+from tests.provisioning.sandboxes import running_sandbox
 
 
 @pytest.fixture
@@ -24,3 +32,16 @@ def cluster(on_offer: None) -> Cluster:
 def instance(cluster: Cluster) -> Instance:
     """Wished for at noon."""
     return factory.launch()
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One sandbox for all who need a cluster that answers; each test brings its own tenant."""
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as folder:
+        yield folder
+
+
+@pytest.fixture
+def farm(sandbox: Path, on_offer: None) -> Farm:
+    """The sandbox's cluster, added and listed once."""
+    return Farm.on(sandbox / "east.kubeconfig")
