@@ -47,8 +47,11 @@ def count(number: int | None) -> str:
 
 @register.filter
 def device_hours(device_seconds: int | None) -> str:
-    """Device-seconds as device-hours with two digits, for reading; bills use the seconds."""
-    return "–" if device_seconds is None else f"{Decimal(device_seconds) / 3600:,.2f}"
+    """Device-seconds as device-hours, for reading; bills use the seconds."""
+    if device_seconds is None:
+        return "–"
+    hours = Decimal(device_seconds) / 3600
+    return f"{hours:,.4f}" if 0 < hours < 1 else f"{hours:,.2f}"
 
 
 @register.filter

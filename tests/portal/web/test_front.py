@@ -39,6 +39,7 @@ def test_who_signs_up_opens_a_tenant_and_lands_in_it(visit: Visits) -> None:
     tenant = Tenant.objects.get()
     assert opened.redirect_chain[-1][0] == f"/t/{tenant.slug}/"
     assert "Start with quota" in opened.content.decode()
+    assert tenant.projects.get().name == "First project"
     assert tenant.memberships.get().user.email == "hana@example.com"
 
 

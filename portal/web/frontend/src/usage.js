@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 
 const locale = document.documentElement.lang;
-const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const number = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
 const day = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", timeZone: "UTC" });
 
 function readTable(table) {
