@@ -10,8 +10,13 @@ from typing import Any
 Json = dict[str, Any]
 
 
+# One encoder for all: `json.dumps` would build a new one for each of a million objects.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
+
 def dump(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    """Compact JSON."""
+    return _encode(value).encode()
 
 
 def metadata(obj: Json) -> Json:

@@ -41,7 +41,11 @@ def read(value: object) -> Fraction:
 
 def canonical(value: object) -> str:
     """The form the server stores: `1000m` becomes `1`, `1024Mi` becomes `1Gi`."""
-    text = str(value)
+    return _canonical(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str:
     return write(parse(text), binary=text.endswith("i"))
 
 

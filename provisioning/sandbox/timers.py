@@ -16,8 +16,8 @@ from provisioning.sandbox.times import Clock
 logger = logging.getLogger(__name__)
 
 Callback = Callable[[], object]
-# Callbacks run between two looks at the network; bounded so that requests are answered under load.
-BATCH = 50
+# Work done between two looks at the network; bounded so that requests are answered under load.
+BUDGET_SECONDS = 0.003
 
 
 class Timer:
@@ -61,11 +61,12 @@ class Timers:
 
         self.after(seconds, again)
 
-    def run_due(self, limit: int | None = None) -> int:
-        """Run what is due now, at most `limit` callbacks; answers how many ran."""
+    def run_due(self, budget: float | None = None) -> int:
+        """Run what is due now, for so many seconds at most; answers how many callbacks ran."""
         ran = 0
-        while self._heap and self._heap[0][0] <= self._clock.monotonic():
-            if limit is not None and ran >= limit:
+        began = self._clock.monotonic()
+        while self._heap and self._heap[0][0] <= (now := self._clock.monotonic()):
+            if budget is not None and now - began > budget:
                 break
             timer = heapq.heappop(self._heap)[2]
             if not timer.is_cancelled:
@@ -83,7 +84,7 @@ class Timers:
         self._wake = asyncio.Event()
         while True:
             self._wake.clear()
-            if self.run_due(BATCH):
+            if self.run_due(BUDGET_SECONDS):
                 await asyncio.sleep(0)
                 continue
             await self._sleep(self._wake)

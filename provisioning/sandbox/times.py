@@ -25,12 +25,12 @@ class WallClock:
 
 def in_seconds(at: datetime) -> str:
     """`metav1.Time`: whole seconds, cut off and not rounded."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def in_micros(at: datetime) -> str:
     """`metav1.MicroTime`, which leases use."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse(text: str) -> datetime:

@@ -4,6 +4,7 @@ CPU counts in thousandths, the rest in units; scheduler and quota share it.
 """
 
 from fractions import Fraction
+from functools import lru_cache
 
 from provisioning.sandbox import quantities
 from provisioning.sandbox.objects import Json, spec, status
@@ -13,10 +14,16 @@ Amounts = dict[str, int]
 
 
 def whole(name: str, value: object) -> int:
+    """An amount in whole units; what cannot be read counts as nothing."""
+    return _whole(name == "cpu", str(value))
+
+
+@lru_cache(maxsize=4096)
+def _whole(in_thousandths: bool, value: str) -> int:
     amount = read_amount(value)
     if amount is None:
         return 0
-    scaled = amount * 1000 if name == "cpu" else amount
+    scaled = amount * 1000 if in_thousandths else amount
     # What is left of a fraction still has to fit somewhere.
     return -(-scaled.numerator // scaled.denominator)
 
@@ -52,6 +59,7 @@ def is_finished(pod: Json) -> bool:
     return status(pod).get("phase") in ("Succeeded", "Failed")
 
 
+@lru_cache(maxsize=16384)
 def printed(name: str, amount: int) -> str:
     """An amount as Kubernetes writes it."""
     if name == "cpu":

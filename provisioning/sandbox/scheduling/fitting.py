@@ -25,19 +25,32 @@ class Misfit:
 
 
 def misfit(pod: Json, wanted: Amounts, load: NodeLoad) -> Misfit | None:
-    node = load.node or {}
+    """Why a pod cannot go to a node; None when it can."""
+    if not load.is_open:
+        closed = _closed(pod, load.node or {})
+        if closed:
+            return closed
+    if _is_choosy(pod) and not _matches(pod, load.node or {}):
+        return Misfit((UNMATCHED,), is_hopeless=True)
+    return _shortage(wanted, load)
+
+
+def _closed(pod: Json, node: Json) -> Misfit | None:
     tolerations = spec(pod).get("tolerations") or []
     if spec(node).get("unschedulable") and not _tolerates_cordon(tolerations):
         return Misfit((UNSCHEDULABLE,), is_hopeless=True)
     if not all(_tolerated(taint, tolerations) for taint in spec(node).get("taints") or []):
         return Misfit((TAINTED,), is_hopeless=True)
-    if not _matches(pod, node):
-        return Misfit((UNMATCHED,), is_hopeless=True)
-    return _shortage(wanted, load)
+    return None
+
+
+def _is_choosy(pod: Json) -> bool:
+    return "nodeSelector" in spec(pod) or "affinity" in spec(pod)
 
 
 def _shortage(wanted: Amounts, load: NodeLoad) -> Misfit | None:
-    short = [name for name, value in wanted.items() if value > load.free(name)]
+    left = load.left
+    short = [name for name, value in wanted.items() if value and value > left.get(name, 0)]
     if not short:
         return None
     reasons = tuple("Too many pods" if name == "pods" else f"Insufficient {name}" for name in short)

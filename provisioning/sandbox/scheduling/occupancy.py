@@ -16,14 +16,34 @@ class NodeLoad:
     name: str
     node: Json | None = None
     offered: Amounts = field(default_factory=dict)
-    taken: Amounts = field(default_factory=dict)
+    left: Amounts = field(default_factory=dict)
+    # How empty the node is; kept, as every pod that comes looks at every node.
+    emptiness: float = 0.0
+    # Open to every pod: not cordoned, not tainted.
+    is_open: bool = True
 
-    def free(self, name: str) -> int:
-        return self.offered.get(name, 0) - self.taken.get(name, 0)
+    def see(self, node: Json | None) -> None:
+        """The node as it is now, or None when it is gone."""
+        taken = {name: self.offered.get(name, 0) - left for name, left in self.left.items()}
+        self.node = node
+        self.offered = amounts.offered(node) if node else {}
+        self.left = {
+            name: self.offered.get(name, 0) - taken.get(name, 0) for name in {*self.offered, *taken}
+        }
+        self.is_open = not (spec(node or {}).get("unschedulable") or spec(node or {}).get("taints"))
+        self._weigh()
 
     def take(self, wanted: Amounts, sign: int = 1) -> None:
+        """Count a pod's amounts in, or out again."""
         for name, value in wanted.items():
-            self.taken[name] = self.taken.get(name, 0) + sign * value
+            self.left[name] = self.left.get(name, 0) - sign * value
+        self._weigh()
+
+    def _weigh(self) -> None:
+        self.emptiness = sum(
+            self.left.get(name, 0) / max(1, self.offered.get(name, 0))
+            for name in ("cpu", "memory", "pods")
+        )
 
 
 class Occupancy:
@@ -40,6 +60,7 @@ class Occupancy:
         store.listen(PODS, self._on_pod)
 
     def nodes(self) -> list[NodeLoad]:
+        """The loads of the nodes there are."""
         return [load for load in self._loads.values() if load.node is not None]
 
     def _on_node(self, change: Change) -> None:
@@ -53,9 +74,7 @@ class Occupancy:
             self._see_pod(change.now.object)
 
     def _see_node(self, name: str, node: Json | None) -> None:
-        load = self._loads.setdefault(name, NodeLoad(name))
-        load.node = node
-        load.offered = amounts.offered(node) if node else {}
+        self._loads.setdefault(name, NodeLoad(name)).see(node)
 
     def _see_pod(self, pod: Json) -> None:
         uid, node_name = uid_of(pod), spec(pod).get("nodeName")

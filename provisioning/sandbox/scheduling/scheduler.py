@@ -81,7 +81,8 @@ class Scheduler:
             self._refuse(stored, misfits)
             return False
         self._waiting.pop(key, None)
-        self._bind(stored, max(fits, key=_emptiness))
+        # Least loaded first, as the default scheduler spreads; names decide between equals.
+        self._bind(stored, max(fits, key=lambda load: (load.emptiness, load.name)))
         return True
 
     def _sorted_out(self, pod: Json, wanted: Amounts) -> tuple[list[NodeLoad], list[Misfit]]:
@@ -141,11 +142,3 @@ def _signature(pod: Json) -> str:
         spec(pod).get(field) for field in ("nodeSelector", "affinity", "tolerations")
     )
     return repr((sorted(amounts.requested(pod).items()), *parts))
-
-
-def _emptiness(load: NodeLoad) -> tuple[float, str]:
-    """Least loaded first, as the default scheduler spreads; names decide between equals."""
-    shares = [
-        load.free(name) / max(1, load.offered.get(name, 0)) for name in ("cpu", "memory", "pods")
-    ]
-    return sum(shares), load.name
