@@ -34,7 +34,7 @@ _USE = """(
 # planner expects too few rows of the latter and then sorts where it should hash.
 _PRICES = """
 , held AS MATERIALIZED (
-    SELECT scope.key, scope.account_id, book.book_id,
+    SELECT scope.key, book.account_id, book.book_id,
            greatest(scope.since_s, date_part('epoch', lower(book.valid))::bigint) AS since_s,
            least(scope.until_s, date_part('epoch', upper(book.valid))::bigint) AS until_s
     FROM scope
@@ -49,21 +49,27 @@ _PRICES = """
     JOIN billing_sku AS sku ON sku.id = rate.sku_id
 )"""
 
+# Clipped to the book first and to the price then: most of a month needs no second cut.
 _SUMMED = f"""
 , summed AS (
-    SELECT held.key, usage.project_id, price.id AS rate_id,
-           sum(usage.quantity * (least(usage.until_s, held.until_s, price.until_s)
-                                 - greatest(usage.since_s, held.since_s, price.since_s))
+    SELECT clipped.key, clipped.project_id, price.id AS rate_id,
+           sum(clipped.quantity * (least(clipped.until_s, price.until_s)
+                                   - greatest(clipped.since_s, price.since_s))
            )::bigint AS device_seconds,
-           min(greatest(usage.since_s, held.since_s, price.since_s)) AS since_s,
-           max(least(usage.until_s, held.until_s, price.until_s)) AS until_s
-    FROM {_USE}
-    JOIN held ON held.account_id = usage.account_id
-    JOIN price ON price.book_id = held.book_id AND price.sku_id = usage.sku_id
-    WHERE usage.until_s > usage.since_s
-        AND greatest(usage.since_s, held.since_s, price.since_s)
-            < least(usage.until_s, held.until_s, price.until_s)
-    GROUP BY held.key, usage.project_id, price.id
+           min(greatest(clipped.since_s, price.since_s)) AS since_s,
+           max(least(clipped.until_s, price.until_s)) AS until_s
+    FROM (
+        SELECT held.key, held.book_id, usage.project_id, usage.sku_id, usage.quantity,
+               greatest(usage.since_s, held.since_s) AS since_s,
+               least(usage.until_s, held.until_s) AS until_s
+        FROM {_USE}
+        JOIN held ON held.account_id = usage.account_id
+        OFFSET 0
+    ) AS clipped
+    JOIN price ON price.book_id = clipped.book_id AND price.sku_id = clipped.sku_id
+        AND price.since_s < clipped.until_s AND price.until_s > clipped.since_s
+    WHERE clipped.since_s < clipped.until_s
+    GROUP BY clipped.key, clipped.project_id, price.id
 )"""  # noqa: S608  (put together from the constants above)
 
 # `div` is exact; numeric division is not.  Seconds and rates are never negative, so adding half

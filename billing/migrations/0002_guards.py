@@ -60,6 +60,8 @@ CREATE TRIGGER billing_witness_kept BEFORE DELETE ON billing_witness
     FOR EACH ROW EXECUTE FUNCTION billing_refuse();
 CREATE TRIGGER billing_quarantined_kept BEFORE DELETE ON billing_quarantinedfact
     FOR EACH ROW EXECUTE FUNCTION billing_refuse();
+CREATE TRIGGER billing_sku_kept BEFORE DELETE ON billing_sku
+    FOR EACH ROW EXECUTE FUNCTION billing_refuse();
 CREATE TRIGGER billing_series_kept BEFORE DELETE ON billing_numberseries
     FOR EACH ROW EXECUTE FUNCTION billing_refuse();
 CREATE TRIGGER billing_file_kept BEFORE UPDATE OR DELETE ON billing_invoicefile
@@ -207,6 +209,14 @@ BEGIN
         IF (lines.net, lines.tax) IS DISTINCT FROM (NEW.net_amount::numeric, NEW.tax_amount::numeric) THEN
             RAISE EXCEPTION 'the lines do not add up to the invoice'
                 USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_invoice_is_its_lines';
+        END IF;
+        PERFORM 1 FROM billing_invoiceline AS line
+            LEFT JOIN billing_rate AS rate ON rate.id = line.rate_id
+                AND (rate.sku_id, rate.hourly_rate) = (line.sku_id, line.hourly_rate)
+            WHERE line.invoice_id = NEW.id AND rate.id IS NULL;
+        IF FOUND THEN
+            RAISE EXCEPTION 'a line has a price that no price book knows'
+                USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_invoice_has_known_rates';
         END IF;
         PERFORM 1 FROM billing_numberseries WHERE id = NEW.series_id AND seller_id = NEW.seller_id
             AND NEW.number = code || '-' || year || '-' || lpad(last_number::text, 6, '0');

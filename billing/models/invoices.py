@@ -136,10 +136,16 @@ class InvoiceLine(models.Model):
     position = models.PositiveIntegerField()
     project_id = models.BigIntegerField()
     project_name = models.CharField(max_length=200)
-    sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # Checked once per invoice when it is issued (migration 0002), not line by line: a month has
+    # tens of thousands.  Neither row can go away: both tables refuse it.
+    sku = models.ForeignKey(
+        Sku, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     sku_code = models.CharField(max_length=64)
     sku_name = models.CharField(max_length=200)
-    rate = models.ForeignKey(Rate, on_delete=models.PROTECT, related_name="+", db_index=False)
+    rate = models.ForeignKey(
+        Rate, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     hourly_rate = models.DecimalField(max_digits=14, decimal_places=4)
     device_seconds = models.BigIntegerField()
     net_amount = models.BigIntegerField()

@@ -252,6 +252,24 @@ def test_an_invoice_that_is_not_its_lines_is_not_issued(issued: Invoice, draft: 
     assert refused_by == "billing_invoice_is_its_lines"
 
 
+def test_a_line_with_a_price_no_book_knows_is_not_issued(issued: Invoice, draft: Invoice) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE billing_numberseries SET last_number = last_number + 1")
+    allow("UPDATE billing_invoiceline SET rate_id = 987654 WHERE invoice_id = %s", draft.pk)
+
+    refused_by = attack(
+        ISSUE_BY_HAND, "INV-2026-000002", draft.net_amount, draft.net_amount, draft.pk
+    )
+
+    assert refused_by == "billing_invoice_has_known_rates"
+
+
+def test_a_sku_is_kept() -> None:
+    factory.add_sku("never-used")
+
+    assert attack("DELETE FROM billing_sku WHERE code = 'never-used'") == "billing_sku_kept"
+
+
 @pytest.mark.parametrize("last_number", ["last_number - 1", "last_number + 2", "last_number"])
 def test_a_series_counts_one_by_one(issued: Invoice, last_number: str) -> None:
     statement = f"UPDATE billing_numberseries SET last_number = {last_number}"
