@@ -21,9 +21,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
 from portal.api.urls import router
-from portal.tenants.access import StaffRole
-from tests.factories import portal as factory
-from tests.factories.portal import AFTERNOON, NOON
+from tests.factories.portal import AFTERNOON
 from tests.portal.conftest import Calls
 from tests.portal.test_openapi import COMMITTED
 from tests.portal.walking import STEPS, AliceWorld, Meets, Step, Words
@@ -103,15 +101,6 @@ NAMING_HERS = [form for form in FORMS if form.name in ("instances-new", "quota-n
 WEB = [*PAGES, *ACTIONS, *FORMS]
 
 
-@pytest.fixture(scope="module")
-def stage(django_db_setup: None, django_db_blocker: Any) -> Iterator[AliceWorld]:
-    """The cast and Alice's tenant, set up once: every test takes back what it does to them."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        with time_machine.travel(NOON, tick=False):
-            yield _set_up()
-        transaction.set_rollback(True)
-
-
 @pytest.fixture
 def world(db: None, noon: None, stage: AliceWorld) -> Iterator[AliceWorld]:
     """What Alice has, in the afternoon."""
@@ -120,20 +109,6 @@ def world(db: None, noon: None, stage: AliceWorld) -> Iterator[AliceWorld]:
     assert world.quota_request
     with time_machine.travel(AFTERNOON, tick=False):
         yield world
-
-
-def _set_up() -> AliceWorld:
-    alice, charlie = factory.make_user("Alice"), factory.make_user("Charlie")
-    bob = factory.make_user("Bob", staff=StaffRole.APPROVER)
-    dana = factory.make_user("Dana", staff=StaffRole.FINANCE)
-    erin = factory.make_user("Erin", staff=StaffRole.OPERATOR)
-    people = {"alice": alice, "bob": bob, "charlie": charlie, "dana": dana, "erin": erin}
-    catalog = factory.make_catalog()
-    factory.price(catalog.family)
-    project = factory.make_tenant("Harbor Vision", owner=alice).projects.get()
-    factory.grant(project, catalog.family, 10, by=bob, asked_by=alice)
-    factory.make_tenant("Meadow Robotics", owner=charlie)
-    return AliceWorld(people=people, project=project, catalog=catalog)
 
 
 def _everything() -> dict[str, str]:
