@@ -143,7 +143,8 @@ def _conflict(kind: Kind, contested: list[tuple[Owner, Field]]) -> errors.Status
 def _summary(kind: Kind, contested: list[tuple[Owner, Field]]) -> str:
     if len(contested) == 1:
         owner, field = contested[0]
-        return f"Apply failed with 1 conflict: conflict with {_named(kind, owner)}: {fields.shown(field)}"
+        what = f"conflict with {_named(kind, owner)}: {fields.shown(field)}"
+        return f"Apply failed with 1 conflict: {what}"
     by_owner: dict[str, list[str]] = {}
     for owner, field in contested:
         by_owner.setdefault(_named(kind, owner), []).append(f"- {fields.shown(field)}")

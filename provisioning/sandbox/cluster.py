@@ -29,13 +29,16 @@ class Cluster:
 
     @property
     def name(self) -> str:
+        """The cluster's name, as in its URL."""
         return self.spec.name
 
     def now(self) -> datetime:
+        """The instant it is in the cluster."""
         return self.clock.now()
 
 
 def lay_ground(*, spec: ClusterSpec, farm: Farm, clock: Clock, journal: Journal) -> Cluster:
+    """A cluster with nothing in it and nobody at work."""
     store = Store(journal)
     history = History(
         store,

@@ -14,6 +14,7 @@ def with_condition(obj: Json, condition: Json, *, at: datetime) -> Json:
 
 
 def merged_conditions(present: list[Json], changed: list[Json], *, at: datetime) -> list[Json]:
+    """Conditions with some of them set anew; a time moves only when the status turns."""
     by_type = {condition["type"]: condition for condition in present}
     for condition in changed:
         by_type[condition["type"]] = _turned(by_type.get(condition["type"]), condition, at)
@@ -28,6 +29,7 @@ def _turned(before: Json | None, condition: Json, at: datetime) -> Json:
 
 
 def condition_of(obj: Json, type_: str) -> Json:
+    """One condition of an object; empty when it has none of the type."""
     for condition in status(obj).get("conditions") or []:
         if condition["type"] == type_:
             found: Json = condition

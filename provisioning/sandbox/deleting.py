@@ -46,6 +46,7 @@ class Deletion:
 def delete(
     cluster: Cluster, *, kind: Kind, namespace: str, name: str, options: DeleteOptions
 ) -> Deletion:
+    """Delete an object as far as it can be deleted now."""
     stored = cluster.store.get(kind, namespace, name)
     if stored is None:
         raise errors.not_found(kind, name)

@@ -32,6 +32,7 @@ class StatusError(Exception):
         self.headers = headers or {}
 
     def body(self) -> Json:
+        """The Status a client reads."""
         status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": self.metadata}
         status |= {"status": "Failure", "message": self.message}
         if self.reason:
@@ -43,6 +44,7 @@ class StatusError(Exception):
 
 
 def details_of(kind: Kind, name: str) -> Json:
+    """The details that name an object."""
     details: Json = {"name": name} if name else {}
     if kind.group:
         details["group"] = kind.group
@@ -50,6 +52,7 @@ def details_of(kind: Kind, name: str) -> Json:
 
 
 def not_found(kind: Kind, name: str) -> StatusError:
+    """There is no such object."""
     return StatusError(
         code=404,
         reason="NotFound",
@@ -59,6 +62,7 @@ def not_found(kind: Kind, name: str) -> StatusError:
 
 
 def already_exists(kind: Kind, name: str) -> StatusError:
+    """The name is taken."""
     return StatusError(
         code=409,
         reason="AlreadyExists",
@@ -68,6 +72,7 @@ def already_exists(kind: Kind, name: str) -> StatusError:
 
 
 def conflict(kind: Kind, name: str, why: str) -> StatusError:
+    """The object is not as the writer believed."""
     return StatusError(
         code=409,
         reason="Conflict",
@@ -77,6 +82,7 @@ def conflict(kind: Kind, name: str, why: str) -> StatusError:
 
 
 def stale_version(kind: Kind, name: str) -> StatusError:
+    """Somebody wrote in between."""
     return conflict(
         kind,
         name,
@@ -86,6 +92,7 @@ def stale_version(kind: Kind, name: str) -> StatusError:
 
 
 def forbidden(kind: Kind, name: str, why: str, *, causes: list[Json] | None = None) -> StatusError:
+    """A rule of the cluster or of the namespace says no."""
     details = details_of(kind, name)
     if causes:
         details["causes"] = causes
@@ -96,22 +103,27 @@ def forbidden(kind: Kind, name: str, why: str, *, causes: list[Json] | None = No
 
 
 def bad_request(message: str) -> StatusError:
+    """The request cannot be understood."""
     return StatusError(code=400, reason="BadRequest", message=message)
 
 
 def expired(message: str, *, metadata: Json | None = None) -> StatusError:
+    """What was asked for is no longer known."""
     return StatusError(code=410, reason="Expired", message=message, metadata=metadata)
 
 
 def gone(message: str) -> StatusError:
+    """What was asked for is no more."""
     return StatusError(code=410, reason="Gone", message=message)
 
 
 def unauthorized() -> StatusError:
+    """Nobody knows the caller."""
     return StatusError(code=401, reason="Unauthorized", message="Unauthorized")
 
 
 def unknown_resource() -> StatusError:
+    """The group is there, the resource is not."""
     return StatusError(
         code=404,
         reason="NotFound",
@@ -121,6 +133,7 @@ def unknown_resource() -> StatusError:
 
 
 def method_not_allowed() -> StatusError:
+    """The resource is there, the verb is not."""
     return StatusError(
         code=405,
         reason="MethodNotAllowed",

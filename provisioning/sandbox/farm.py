@@ -126,16 +126,19 @@ class Farm:
     peak_tera_ops: float = 0.0
 
     def product(self, name: str) -> Product:
+        """A product by its name."""
         for product in self.products:
             if product.name == name:
                 return product
         raise BadFarm(f"no product named {name!r}")
 
     def image(self, name: str) -> Image | None:
+        """An image by its name; None for images nobody described."""
         return next((image for image in self.images if image.name == name), None)
 
 
 def load(path: Path = DEFAULT_FARM) -> Farm:
+    """The farm of a file."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -144,6 +147,7 @@ def load(path: Path = DEFAULT_FARM) -> Farm:
 
 
 def read(data: object) -> Farm:
+    """The farm of a file's content."""
     farm = _build(Farm, data, "farm")
     for cluster in farm.clusters:
         for node in cluster.nodes:
@@ -155,7 +159,6 @@ def read(data: object) -> Farm:
 def _build(shape: type[T], data: object, where: str) -> T:
     if not isinstance(data, dict):
         raise BadFarm(f"{where}: expected a mapping")
-    assert dataclasses.is_dataclass(shape)
     known = typing.get_type_hints(shape)
     unknown = sorted(set(data) - set(known))
     if unknown:

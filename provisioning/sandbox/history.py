@@ -59,9 +59,11 @@ class History:
                 del self._snapshots[key]
 
     def keep_snapshot(self, kind: Kind, namespace: str, rv: int, objects: list[Stored]) -> None:
+        """Keep a list as it is for the pages still to be asked for."""
         self._snapshots.setdefault((kind, namespace, rv), (self._clock.monotonic(), objects))
 
     def snapshot(self, kind: Kind, namespace: str, rv: int) -> list[Stored] | None:
+        """A kept list; None when it has expired."""
         found = self._snapshots.get((kind, namespace, rv))
         return found[1] if found else None
 

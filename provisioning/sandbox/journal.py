@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from provisioning.sandbox.kinds import BY_KEY
+from provisioning.sandbox.objects import Json
 from provisioning.sandbox.store import Key, Store, Stored
 
 # A running cluster rewrites its file when it has grown this far beyond the last rewrite.
@@ -34,15 +35,18 @@ class FileJournal:
         return existed
 
     def put(self, stored: Stored) -> None:
+        """Write an object's new version down."""
         self._append(_put_line(stored))
 
     def remove(self, stored: Stored) -> None:
+        """Write down that an object is gone."""
         namespace, name = stored.key
         record = {"rv": stored.rv, "remove": stored.kind.qualified, "key": [namespace, name]}
         self._append(json.dumps(record).encode() + b"\n")
 
     @property
     def wants_rewrite(self) -> bool:
+        """Whether the file has grown far beyond what is alive."""
         return self._grown > REWRITE_AFTER_BYTES
 
     def rewrite(self, entries: Iterable[Stored], *, rv: int) -> None:
@@ -96,10 +100,9 @@ def _replay_line(line: bytes, alive: dict[tuple[str, Key], Stored]) -> int:
     return rv
 
 
-def _stored(record: dict[str, object]) -> Stored:
+def _stored(record: Json) -> Stored:
     kind = BY_KEY[str(record["put"])]
     obj = record["object"]
-    assert isinstance(obj, dict)
     meta = obj["metadata"]
     key = (meta.get("namespace", ""), meta["name"])
     return Stored(kind, key, int(meta["resourceVersion"]), obj)

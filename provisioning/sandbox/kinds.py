@@ -29,6 +29,7 @@ class Kind:
 
     @property
     def api_version(self) -> str:
+        """Group and version as objects carry them."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
@@ -38,6 +39,7 @@ class Kind:
 
     @property
     def singular(self) -> str:
+        """The name for one, in small letters."""
         return self.name.lower()
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ def token_for(folder: Path, cluster: str) -> str:
 
 
 def write_kubeconfig(folder: Path, *, cluster: str, port: int, token: str) -> Path:
+    """Write the file that opens a cluster."""
     path = folder / f"{cluster}.kubeconfig"
     server = f"http://127.0.0.1:{port}/clusters/{cluster}"
     config = {

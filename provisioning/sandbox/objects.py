@@ -20,37 +20,45 @@ def dump(value: object) -> bytes:
 
 
 def metadata(obj: Json) -> Json:
+    """The metadata, empty when there is none."""
     found: Json = obj.get("metadata") or {}
     return found
 
 
 def spec(obj: Json) -> Json:
+    """The spec, empty when there is none."""
     found: Json = obj.get("spec") or {}
     return found
 
 
 def status(obj: Json) -> Json:
+    """The status, empty when there is none."""
     found: Json = obj.get("status") or {}
     return found
 
 
 def name_of(obj: Json) -> str:
+    """The name."""
     return str(metadata(obj).get("name") or "")
 
 
 def namespace_of(obj: Json) -> str:
+    """The namespace, empty for what belongs to the cluster."""
     return str(metadata(obj).get("namespace") or "")
 
 
 def uid_of(obj: Json) -> str:
+    """The uid."""
     return str(metadata(obj).get("uid") or "")
 
 
 def labels_of(obj: Json) -> dict[str, str]:
+    """The labels, empty when there are none."""
     return metadata(obj).get("labels") or {}
 
 
 def is_deleting(obj: Json) -> bool:
+    """Whether its end has been asked for."""
     return bool(metadata(obj).get("deletionTimestamp"))
 
 
@@ -60,10 +68,12 @@ def with_metadata(obj: Json, **changes: Any) -> Json:
 
 
 def with_spec(obj: Json, **changes: Any) -> Json:
+    """The object with spec fields set; a value of None takes the field out."""
     return {**obj, "spec": _merged(spec(obj), changes)}
 
 
 def with_status(obj: Json, **changes: Any) -> Json:
+    """The object with status fields set; a value of None takes the field out."""
     return {**obj, "status": _merged(status(obj), changes)}
 
 

@@ -18,15 +18,24 @@ _BINARY = [(f"{letter}i", 1024 ** (i + 1)) for i, letter in enumerate("KMGTPE")]
 _DECIMAL = [(suffix, 1000 ** (i + 1)) for i, suffix in enumerate("kMGTPE")][::-1]
 
 
+_ADVICE = (
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+)
+
+
 class BadQuantity(ValueError):
-    """quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"""
+    """A text that is no quantity."""
+
+    def __init__(self) -> None:
+        super().__init__(_ADVICE)
 
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Fraction:
+    """The exact number a quantity stands for."""
     match = _FORM.match(text)
     if match is None or text.startswith("Ki"):
-        raise BadQuantity(BadQuantity.__doc__)
+        raise BadQuantity
     sign, digits, exponent, suffix = match.groups()
     amount = Fraction(Decimal(digits + (exponent or ""))) * _SUFFIXES[suffix or ""]
     return -amount if sign == "-" else amount
@@ -35,7 +44,7 @@ def parse(text: str) -> Fraction:
 def read(value: object) -> Fraction:
     """A quantity out of JSON, where a bare number is allowed too."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadQuantity(BadQuantity.__doc__)
+        raise BadQuantity
     return parse(str(value))
 
 
@@ -50,6 +59,7 @@ def _canonical(text: str) -> str:
 
 
 def write(amount: Fraction, *, binary: bool = False) -> str:
+    """A number as the server prints it."""
     if amount.denominator != 1:
         return _write_fraction(amount)
     whole = amount.numerator

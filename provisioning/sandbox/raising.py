@@ -42,6 +42,7 @@ class Raised:
 def raise_cluster(
     *, spec: ClusterSpec, farm: Farm, clock: Clock, folder: Path | None = None
 ) -> Raised:
+    """A cluster at work, with what its journal remembers."""
     journal = FileJournal(folder / f"{spec.name}.journal") if folder else None
     cluster = lay_ground(spec=spec, farm=farm, clock=clock, journal=journal or NoJournal())
     if journal:

@@ -44,6 +44,7 @@ class Page:
 
 
 def get(store: Store, *, kind: Kind, namespace: str, name: str) -> Stored:
+    """One object; refuses what is not there."""
     stored = store.get(kind, namespace, name)
     if stored is None:
         raise errors.not_found(kind, name)
@@ -60,7 +61,7 @@ def list_page(
     if rest:
         history.keep_snapshot(kind, selection.namespace, rv, objects)
         meta["continue"] = _encode(rv, chosen[-1].key)
-        # Counting what is left would need the selectors run to the end, so the server leaves it out.
+        # Counting what is left would need the selectors run to the end: the server leaves it out.
         if not selection.labels and not selection.fields:
             meta["remainingItemCount"] = rest
     if page.partial:
@@ -132,6 +133,7 @@ def _refuse_future(store: Store, resource_version: str) -> None:
 
 
 def parse_version(text: str) -> int:
+    """A resourceVersion as a number; nothing and 0 are the same."""
     if not text:
         return 0
     if not text.isdigit():

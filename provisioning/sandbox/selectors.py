@@ -55,9 +55,11 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
+        """Whether it leaves nothing out."""
         return not (self.namespace or self.labels or self.fields)
 
     def holds(self, obj: Json) -> bool:
+        """Whether an object is in it."""
         if self.namespace and obj["metadata"].get("namespace") != self.namespace:
             return False
         if self.labels:
@@ -68,6 +70,7 @@ class Selection:
 
 
 def select(kind: Kind, *, namespace: str = "", labels: str = "", fields: str = "") -> Selection:
+    """The selection a request's parameters describe."""
     return Selection(
         namespace=namespace,
         labels=parse_labels(labels),
@@ -77,6 +80,7 @@ def select(kind: Kind, *, namespace: str = "", labels: str = "", fields: str = "
 
 
 def parse_labels(text: str) -> tuple[LabelTest, ...]:
+    """The tests of a label selector."""
     parts = [part.strip() for part in _COMMA.split(text)] if text.strip() else []
     return tuple(_label_test(part) for part in parts)
 
@@ -126,6 +130,7 @@ def _existence_test(negation: str, key: str) -> LabelTest:
 
 
 def parse_fields(kind: Kind, text: str) -> tuple[FieldTest, ...]:
+    """The tests of a field selector."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return tuple(_field_test(kind, part) for part in parts)
 

@@ -98,7 +98,8 @@ _BODIES: dict[Kind, Json] = {
     kinds.LEASES: {
         "spec": {
             "holderIdentity": TEXT, "leaseDurationSeconds": NUMBER, "acquireTime": TEXT,
-            "renewTime": TEXT, "leaseTransitions": NUMBER, "strategy": TEXT, "preferredHolder": TEXT,
+            "renewTime": TEXT, "leaseTransitions": NUMBER, "strategy": TEXT,
+            "preferredHolder": TEXT,
         },
     },
 }  # fmt: skip

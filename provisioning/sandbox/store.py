@@ -49,6 +49,7 @@ class Stored:
 
 
 def typed(kind: Kind, item: bytes) -> bytes:
+    """A list's item as an object of its own."""
     head = f'{{"kind":"{kind.name}","apiVersion":"{kind.api_version}",'.encode()
     return head + item[1:]
 
@@ -80,23 +81,28 @@ class Change:
 
 
 def watch_line(type_: str, document: bytes) -> bytes:
+    """One line of a watch."""
     return b'{"type":"%b","object":%b}\n' % (type_.encode(), document)
 
 
 class Journal(Protocol):
     """Where a store writes what must outlive the process."""
 
-    def put(self, stored: Stored) -> None: ...
+    def put(self, stored: Stored) -> None:
+        """An object has a new version."""
 
-    def remove(self, stored: Stored) -> None: ...
+    def remove(self, stored: Stored) -> None:
+        """An object is gone."""
 
 
 class NoJournal:
     """For a cluster that may forget."""
 
-    def put(self, stored: Stored) -> None: ...
+    def put(self, stored: Stored) -> None:
+        """Forget it."""
 
-    def remove(self, stored: Stored) -> None: ...
+    def remove(self, stored: Stored) -> None:
+        """Forget it."""
 
 
 Listener = Callable[[Change], None]
@@ -178,4 +184,5 @@ class Store:
 
 
 def new_uid() -> str:
+    """An identity nobody has had."""
     return str(uuid.uuid4())

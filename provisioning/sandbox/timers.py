@@ -6,6 +6,7 @@ cluster with a clock of its own through `run_due`.
 """
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import logging
@@ -31,6 +32,7 @@ class Timer:
         self.is_cancelled = False
 
     def cancel(self) -> None:
+        """Let it pass."""
         self.is_cancelled = True
 
 
@@ -44,6 +46,7 @@ class Timers:
         self._wake: asyncio.Event | None = None
 
     def after(self, seconds: float, callback: Callback) -> Timer:
+        """Call back after so many seconds."""
         timer = Timer(self._clock.monotonic() + max(0.0, seconds), callback)
         heapq.heappush(self._heap, (timer.due, next(self._order), timer))
         # Only a new earliest timer can change when the runner has to wake.
@@ -52,9 +55,12 @@ class Timers:
         return timer
 
     def soon(self, callback: Callback) -> Timer:
+        """Call back in the next round."""
         return self.after(0.0, callback)
 
     def every(self, seconds: float, callback: Callback) -> None:
+        """Call back again and again."""
+
         def again() -> None:
             self.after(seconds, again)
             callback()
@@ -75,6 +81,7 @@ class Timers:
         return ran
 
     def next_due(self) -> float | None:
+        """When the next callback is due; None when nothing waits."""
         while self._heap and self._heap[0][2].is_cancelled:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
@@ -92,10 +99,8 @@ class Timers:
     async def _sleep(self, wake: asyncio.Event) -> None:
         due = self.next_due()
         timeout = None if due is None else max(0.0, due - self._clock.monotonic())
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(wake.wait(), timeout)
-        except TimeoutError:
-            pass
 
     @staticmethod
     def _run(timer: Timer) -> None:

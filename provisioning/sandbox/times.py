@@ -8,18 +8,22 @@ from typing import Protocol
 class Clock(Protocol):
     """What time it is: an instant to print, and a count that never goes back."""
 
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """The instant, in UTC."""
 
-    def monotonic(self) -> float: ...
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
 
 
 class WallClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
+        """The machine's time."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """The machine's count of seconds."""
         return time.monotonic()
 
 
@@ -34,8 +38,10 @@ def in_micros(at: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
+    """An instant out of its text."""
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def later(at: datetime, *, seconds: float) -> datetime:
+    """The instant so many seconds on."""
     return at + timedelta(seconds=seconds)

@@ -6,6 +6,7 @@ ends at its timeout, when it lags too far behind, or when a fault cuts it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -48,17 +49,20 @@ class Watch:
         self._ready = asyncio.Event()
 
     def offer(self, change: Change) -> None:
+        """Tell a change, if the selection is concerned."""
         told = self._told(change)
         if told:
             self.push(change.line(told, partial=self.options.partial))
 
     def push(self, line: bytes) -> None:
+        """Queue a line."""
         self._lines.append(line)
         self._ready.set()
         if len(self._lines) > BACKLOG_LIMIT:
             self.cut()
 
     def cut(self) -> None:
+        """End it now."""
         self.is_cut = True
         self._ready.set()
 
@@ -67,15 +71,15 @@ class Watch:
         self.is_silent = True
 
     def take(self) -> bytes:
+        """The lines that wait to be sent."""
         lines, self._lines = self._lines, []
         self._ready.clear()
         return b"" if self.is_silent else b"".join(lines)
 
     async def wait(self, seconds: float) -> None:
-        try:
+        """Until there is a line, or for so many seconds."""
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ready.wait(), max(0.0, seconds))
-        except TimeoutError:
-            pass
 
     def _told(self, change: Change) -> str:
         is_in = change.type != "DELETED" and self.selection.holds(change.now.object)
@@ -98,6 +102,7 @@ class Watches:
         self._open: dict[Kind, list[Watch]] = {}
 
     def open(self, *, kind: Kind, selection: Selection, options: WatchOptions) -> Watch:
+        """A new watch, fed from now on."""
         watch = Watch(kind=kind, selection=selection, options=options)
         self._start(watch)
         if kind not in self._open:
@@ -107,10 +112,12 @@ class Watches:
         return watch
 
     def close(self, watch: Watch) -> None:
+        """The client is gone."""
         if watch in self._open.get(watch.kind, ()):
             self._open[watch.kind].remove(watch)
 
     def each(self, plural: str = "") -> list[Watch]:
+        """The open watches, of one resource when named."""
         return [
             watch
             for kind, watches in self._open.items()

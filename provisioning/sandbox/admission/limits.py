@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from provisioning.sandbox import errors
 from provisioning.sandbox.cluster import Cluster
-from provisioning.sandbox.kinds import LIMIT_RANGES, PODS
 from provisioning.sandbox.defaulting.pods import qos_class
+from provisioning.sandbox.kinds import LIMIT_RANGES, PODS
 from provisioning.sandbox.objects import (
     Json,
     metadata,

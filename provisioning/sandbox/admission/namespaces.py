@@ -7,6 +7,7 @@ from provisioning.sandbox.objects import is_deleting
 
 
 def refuse_missing(cluster: Cluster, *, kind: Kind, namespace: str, name: str) -> None:
+    """Refuse an object whose namespace is not there, or is going."""
     found = cluster.store.get(kinds.NAMESPACES, "", namespace)
     if found is None:
         raise errors.not_found(kinds.NAMESPACES, namespace)

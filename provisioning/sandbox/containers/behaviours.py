@@ -47,10 +47,12 @@ class Behaviour:
 
 
 def of_image(image: Image) -> Behaviour:
+    """What an image does when its own entry point runs."""
     return Behaviour(image.run_seconds, image.exit_code, image.stop_seconds, image.stop_exit_code)
 
 
 def of_container(container: Json, image: Image) -> Behaviour:
+    """What a container does, with its command or without."""
     words = [str(word) for word in container.get("command") or container.get("args") or []]
     if container.get("command"):
         words += [str(word) for word in container.get("args") or []]

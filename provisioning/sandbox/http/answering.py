@@ -81,7 +81,7 @@ def _api(
 
 
 def _fits(verb: str, target: Target) -> bool:
-    """Collections are listed and created in, objects are the rest; only some doors have three verbs."""
+    """Collections are listed and created in; objects take the rest; status takes three verbs."""
     if target.subresource:
         return verb in ("get", "update", "patch")
     if verb in ("update", "patch"):

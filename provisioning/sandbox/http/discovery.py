@@ -33,6 +33,7 @@ def answer(server: Server, path: str) -> Response | None:
 
 
 def version(server: Server) -> Json:
+    """What the server says of itself."""
     major, minor = server.version.removeprefix("v").split(".")[:2]
     return {
         "major": major,

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 import yaml
 
 from provisioning.sandbox import errors
-from provisioning.sandbox.validation import causes
 from provisioning.sandbox.kinds import BY_PLURAL, GROUP_VERSIONS, NAMESPACES, Kind
+from provisioning.sandbox.validation import causes
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -38,12 +38,15 @@ class Query:
         self._values: Mapping[str, list[str]] = parsed
 
     def text(self, name: str, default: str = "") -> str:
+        """A parameter as text."""
         return self._values.get(name, [default])[-1]
 
     def flag(self, name: str) -> bool:
+        """A parameter as yes or no."""
         return self.text(name) in _TRUE
 
     def number(self, name: str) -> int | None:
+        """A parameter as a whole number; None when it is not given."""
         text = self.text(name)
         if not text:
             return None
@@ -56,6 +59,7 @@ class Query:
 
     @property
     def is_dry_run(self) -> bool:
+        """Whether the request only asks what would be."""
         values = self._values.get("dryRun", [])
         if values and values != ["All"]:
             raise _bad_dry_run(values)
@@ -78,6 +82,7 @@ class Request:
 
     @property
     def content_type(self) -> str:
+        """The form of the body."""
         return self.headers.get("content-type", "application/json").partition(";")[0].strip()
 
     @property
@@ -98,6 +103,7 @@ class Request:
             raise errors.bad_request(f"error decoding the body: {error}") from error
 
     def document(self) -> dict[str, Any]:
+        """The body as an object."""
         found = self.json()
         if not isinstance(found, dict):
             raise errors.bad_request("couldn't get version/kind; json parse error: not an object")
@@ -112,10 +118,12 @@ def _yaml(body: bytes) -> Any:
 
 
 def read_headers(scope: Scope) -> dict[str, str]:
+    """The headers by their names in small letters."""
     return {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 async def read_body(receive: Receive) -> bytes:
+    """The whole body; refuses one without end."""
     parts: list[bytes] = []
     size = 0
     while True:

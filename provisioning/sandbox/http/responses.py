@@ -21,6 +21,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     async def send(self, send: Send) -> None:
+        """Send it all."""
         headers = [
             (b"content-type", self.content_type),
             (b"content-length", b"%d" % len(self.body)),
@@ -38,6 +39,7 @@ class Stream:
     content_type: bytes = JSON
 
     async def send(self, send: Send) -> None:
+        """Send chunks until there are no more."""
         headers = [(b"content-type", self.content_type), (b"cache-control", b"no-cache, private")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         # Headers leave with the first body message; a watch must not wait for its first event.
@@ -48,6 +50,7 @@ class Stream:
 
 
 def json_response(value: object, code: int = 200) -> Response:
+    """A value as JSON."""
     return Response(dump(value) + b"\n", code)
 
 

@@ -48,6 +48,7 @@ def verb_of(request: Request, target: Target) -> str:
 
 
 def get(cluster: Cluster, request: Request, target: Target) -> Response:
+    """GET of one object."""
     stored = reading.get(
         cluster.store, kind=target.kind, namespace=target.namespace, name=target.name
     )
@@ -55,6 +56,7 @@ def get(cluster: Cluster, request: Request, target: Target) -> Response:
 
 
 def list_(cluster: Cluster, request: Request, target: Target) -> Response:
+    """GET of a collection, or a page of it."""
     version = request.query.text("resourceVersion")
     if request.query.text("resourceVersionMatch") and not version:
         why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
@@ -76,6 +78,7 @@ def list_(cluster: Cluster, request: Request, target: Target) -> Response:
 
 
 def watch(cluster: Cluster, request: Request, target: Target) -> tuple[Watch, Stream]:
+    """GET of the changes of a collection."""
     timeout = request.query.number("timeoutSeconds")
     options = WatchOptions(
         resource_version=request.query.text("resourceVersion"),
@@ -91,6 +94,7 @@ def watch(cluster: Cluster, request: Request, target: Target) -> tuple[Watch, St
 
 
 def create(cluster: Cluster, request: Request, target: Target) -> Response:
+    """POST to a collection."""
     body = documents.read(request, target)
     stored = creating.create(
         cluster,
@@ -104,6 +108,7 @@ def create(cluster: Cluster, request: Request, target: Target) -> Response:
 
 
 def update(cluster: Cluster, request: Request, target: Target) -> Response:
+    """PUT of one object."""
     stored = updating.replace(
         cluster,
         kind=target.kind,
@@ -153,6 +158,7 @@ def _apply(cluster: Cluster, request: Request, target: Target) -> Response:
 
 
 def delete(cluster: Cluster, request: Request, target: Target) -> Response:
+    """DELETE of one object."""
     deletion = deleting.delete(
         cluster,
         kind=target.kind,
@@ -197,6 +203,7 @@ def _success(stored: Stored) -> Json:
 
 
 def selection_of(request: Request, target: Target) -> Selection:
+    """Which objects the request is about."""
     return selectors.select(
         target.kind,
         namespace=target.namespace,
@@ -206,6 +213,7 @@ def selection_of(request: Request, target: Target) -> Selection:
 
 
 def options_of(request: Request, target: Target) -> WriteOptions:
+    """What the request says about its write."""
     agent = request.headers.get("user-agent", "unknown").partition("/")[0]
     return WriteOptions(
         dry_run=request.query.is_dry_run,
@@ -215,6 +223,7 @@ def options_of(request: Request, target: Target) -> WriteOptions:
 
 
 def delete_options_of(request: Request) -> DeleteOptions:
+    """What the request says about its delete, in the URL or in the body."""
     body = request.document() if request.body.strip() else {}
     grace = request.query.number("gracePeriodSeconds")
     if body.get("gracePeriodSeconds") is not None:

@@ -111,6 +111,7 @@ class NamespaceKeeper:
 
 def _conditions(left: list[Stored]) -> list[Json]:
     counts = _counted(f"{stored.kind.qualified or stored.kind.plural}." for stored in left)
+    remaining = _told(counts, "has", "resource instances")
     finalizers = _counted(
         finalizer
         for stored in left
@@ -133,7 +134,7 @@ def _conditions(left: list[Stored]) -> list[Json]:
         {
             "type": "NamespaceContentRemaining", "status": "True",
             "reason": "SomeResourcesRemain",
-            "message": f"Some resources are remaining: {_told(counts, 'has', 'resource instances')}",
+            "message": f"Some resources are remaining: {remaining}",
         },
     ]  # fmt: skip
     if finalizers:

@@ -30,9 +30,11 @@ class Pool:
 
     @property
     def ids(self) -> list[str]:
+        """All ids, in the order of the slots."""
         return list(self.products)
 
     def free(self) -> list[str]:
+        """The ids that can be handed out."""
         return [one for one in self.products if one not in self.held and one not in self.unhealthy]
 
 
@@ -50,9 +52,11 @@ class NodeDevices:
                 pool.products[device_id(product, len(pool.products))] = product
 
     def capacity(self) -> dict[str, str]:
+        """How many devices there are."""
         return {name: str(len(pool.products)) for name, pool in self.pools.items()}
 
     def allocatable(self) -> dict[str, str]:
+        """How many devices are well."""
         return {
             name: str(len(pool.products) - len(pool.unhealthy)) for name, pool in self.pools.items()
         }
@@ -83,10 +87,12 @@ class NodeDevices:
             pool.held[one] = holder
 
     def release(self, uid: str) -> None:
+        """Take a pod's devices back."""
         for pool in self.pools.values():
             pool.held = {one: holder for one, holder in pool.held.items() if holder[0] != uid}
 
     def held_by(self, uid: str, container: str) -> dict[str, list[str]]:
+        """The ids a container holds, by resource."""
         held = {
             name: [one for one, holder in pool.held.items() if holder == (uid, container)]
             for name, pool in self.pools.items()
@@ -119,15 +125,21 @@ class NodeDevices:
     def restore(self, pods: Iterable[Json]) -> None:
         """Take over the allocations that running pods' statuses tell of."""
         for pod in pods:
+            if status(pod).get("phase") in ("Succeeded", "Failed"):
+                continue
             for container in status(pod).get("containerStatuses") or []:
-                for allocated in container.get("allocatedResourcesStatus") or []:
-                    pool = self.pools.get(allocated["name"])
-                    for one in allocated["resources"] if pool else []:
-                        assert pool is not None
-                        pool.held[one["resourceID"]] = (uid_of(pod), container["name"])
+                self._restore_container(uid_of(pod), container)
+
+    def _restore_container(self, uid: str, told: Json) -> None:
+        for allocated in told.get("allocatedResourcesStatus") or []:
+            pool = self.pools.get(allocated["name"])
+            if pool is not None:
+                for one in allocated["resources"]:
+                    pool.held[one["resourceID"]] = (uid, told["name"])
 
 
 def device_id(product: Product, index: int) -> str:
+    """The id of the device in a slot: the same on every node and after every start."""
     digest = hashlib.sha256(f"{product.name}/{index}".encode()).digest()
     return product.id_pattern.format(index=index, uuid=str(uuid.UUID(bytes=digest[:16])).upper())
 

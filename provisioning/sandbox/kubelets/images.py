@@ -72,7 +72,8 @@ class NodeImages:
     def _say_present(self, stored: Stored, container: ContainerRun, name: str) -> None:
         if not container.is_image_told:
             container.is_image_told = True
-            text = f'Container image "{name}" already present on machine and can be accessed by the pod'
+            text = f'Container image "{name}" already present on machine'
+            text += " and can be accessed by the pod"
             self._tell(stored, container, "Pulled", text)
 
     def _begin(self, pull: _Pull) -> None:

@@ -16,7 +16,8 @@ from provisioning.sandbox.times import in_micros, in_seconds
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 _CHECKS = (
-    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("MemoryPressure", "False", "KubeletHasSufficientMemory",
+     "kubelet has sufficient memory available"),
     ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
@@ -77,6 +78,7 @@ def _amounts(node: NodeSpec, devices: NodeDevices) -> Json:
 
 
 def with_device_counts(node: Json, devices: NodeDevices) -> Json:
+    """The node with its devices counted anew."""
     told = node["status"]
     return with_status(
         node,
@@ -86,6 +88,7 @@ def with_device_counts(node: Json, devices: NodeDevices) -> Json:
 
 
 def ready_conditions(at: datetime) -> list[Json]:
+    """The conditions of a node that is well."""
     stamp = in_seconds(at)
     return [
         {
@@ -121,6 +124,7 @@ def _node_info(cluster: Cluster, name: str) -> Json:
 
 
 def renew_lease(cluster: Cluster, node_name: str) -> None:
+    """Prove a node alive for another while."""
     at = in_micros(cluster.now())
     found = cluster.store.get(LEASES, LEASE_NAMESPACE, node_name)
     lease = found.object if found else _new_lease(cluster, node_name)

@@ -1,4 +1,4 @@
-"""A container's log as `kubectl logs` gets it: which container, how much, and whether it goes on."""
+"""A container's log as `kubectl logs` gets it: which container, how much, whether it goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -96,7 +96,8 @@ def _unreachable(kubelet: Kubelet) -> StatusError:
     return StatusError(
         code=500,
         reason="InternalError",
-        message=f'Get "https://{address}/containerLogs": dial tcp {address}: connect: no route to host',
+        message=f'Get "https://{address}/containerLogs": dial tcp {address}: connect:'
+        " no route to host",
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 
 def merge(target: Any, patch: Any) -> Any:
+    """What a target becomes under a merge patch."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}

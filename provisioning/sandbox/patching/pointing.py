@@ -18,6 +18,7 @@ class TestFailed(PatchFailed):
 
 
 def apply(target: Json, operations: list[Json]) -> Json:
+    """What an object becomes under a list of operations."""
     # Operations move parts about, so they work on a copy of their own.
     root: dict[str, Any] = {"root": copy.deepcopy(target)}
     for operation in operations:

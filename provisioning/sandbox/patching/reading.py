@@ -15,6 +15,7 @@ SUPPORTED = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
 
 
 def patched(kind: Kind, obj: Json, *, content_type: str, patch: Any) -> Json:
+    """What an object becomes under a patch of a content type."""
     if content_type == JSON_PATCH:
         return _json_patched(kind, obj, patch)
     if not isinstance(patch, dict):

@@ -62,8 +62,10 @@ def keys_of(kind: Kind, path: Path) -> tuple[str, ...]:
 
 
 def is_set(kind: Kind, path: Path) -> bool:
+    """Whether a list is a set of values."""
     return path in _ANY_SETS or path in _SETS.get(kind, ())
 
 
 def is_atomic_map(kind: Kind, path: Path) -> bool:
+    """Whether a map is written as a whole."""
     return path in _ATOMIC_MAPS.get(kind, ())

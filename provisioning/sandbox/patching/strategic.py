@@ -20,6 +20,7 @@ class BadPatch(ValueError):
 
 
 def merge(kind: Kind, target: Json, patch: Json) -> Json:
+    """What a target becomes under a strategic merge patch."""
     merged = _merge_maps(kind, (), target, patch)
     return merged if merged is not None else {}
 

@@ -38,6 +38,7 @@ def requested(pod: Json) -> Amounts:
 
 
 def limited(pod: Json) -> Amounts:
+    """The sum of what a pod's containers may use at most."""
     return _summed(spec(pod).get("containers") or [], "limits")
 
 
@@ -50,12 +51,14 @@ def _summed(containers: list[Json], part: str) -> Amounts:
 
 
 def offered(node: Json) -> Amounts:
+    """What a node can give to pods."""
     return {
         name: whole(name, value) for name, value in (status(node).get("allocatable") or {}).items()
     }
 
 
 def is_finished(pod: Json) -> bool:
+    """Whether a pod has ended for good."""
     return status(pod).get("phase") in ("Succeeded", "Failed")
 
 

@@ -71,6 +71,7 @@ def _tolerated(taint: Json, tolerations: list[Json]) -> bool:
 
 
 def covers(toleration: Json, taint: Json) -> bool:
+    """Whether a toleration is for a taint."""
     if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
         return False
     if toleration.get("key") and toleration["key"] != taint.get("key"):

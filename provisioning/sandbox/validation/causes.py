@@ -17,6 +17,7 @@ class Cause:
     message: str
 
     def as_json(self) -> Json:
+        """The cause as a Status lists it."""
         return {"reason": self.reason, "message": self.message, "field": self.field}
 
 
@@ -32,26 +33,32 @@ def _after(text: str, detail: str) -> str:
 
 
 def required(field: str, detail: str = "") -> Cause:
+    """Something has to be there."""
     return Cause("FieldValueRequired", field, _after("Required value", detail))
 
 
 def invalid(field: str, value: object, detail: str) -> Cause:
+    """What is there is no good."""
     return Cause("FieldValueInvalid", field, _after(f"Invalid value: {_shown(value)}", detail))
 
 
 def forbidden(field: str, detail: str) -> Cause:
+    """This may not be."""
     return Cause("FieldValueForbidden", field, _after("Forbidden", detail))
 
 
 def duplicate(field: str, value: object) -> Cause:
+    """It is there twice."""
     return Cause("FieldValueDuplicate", field, f"Duplicate value: {_shown(value)}")
 
 
 def not_found(field: str, value: object) -> Cause:
+    """What it names is not there."""
     return Cause("FieldValueNotFound", field, f"Not found: {_shown(value)}")
 
 
 def not_supported(field: str, value: object, supported: Iterable[str]) -> Cause:
+    """It is none of the values there are."""
     listed = ", ".join(f'"{one}"' for one in supported)
     message = f"Unsupported value: {_shown(value)}: supported values: {listed}"
     return Cause("FieldValueNotSupported", field, message)

@@ -14,6 +14,7 @@ _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
 def check(kind: Kind, obj: Json) -> Iterator[Cause]:
+    """What is wrong with the metadata of a new object."""
     meta = metadata(obj)
     yield from _check_name(kind, str(meta.get("name") or ""))
     for key, value in (meta.get("labels") or {}).items():

@@ -34,6 +34,7 @@ LABEL_VALUE_ADVICE = (
 
 
 def label(field: str, value: str) -> Iterator[Cause]:
+    """A text that has to be a DNS label."""
     yield from _too_long(field, value, 63)
     if not re.fullmatch(_LABEL, value):
         has_dots_only = re.fullmatch(_SUBDOMAIN, value)
@@ -43,6 +44,7 @@ def label(field: str, value: str) -> Iterator[Cause]:
 
 
 def subdomain(field: str, value: str) -> Iterator[Cause]:
+    """A text that has to be a DNS subdomain."""
     yield from _too_long(field, value, 253)
     if not re.fullmatch(_SUBDOMAIN, value):
         yield causes.invalid(field, value, SUBDOMAIN_ADVICE)
@@ -65,6 +67,7 @@ def qualified(field: str, value: str) -> Iterator[Cause]:
 
 
 def label_value(field: str, value: object) -> Iterator[Cause]:
+    """A text that has to do as a label's value."""
     text = str(value)
     if len(text) > 63:
         yield causes.invalid(field, text, "must be no more than 63 bytes")

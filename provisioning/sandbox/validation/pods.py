@@ -20,6 +20,7 @@ _CHANGEABLE = (
 
 
 def check(pod: Json) -> Iterator[Cause]:
+    """What is wrong with a new pod."""
     pod_spec = spec(pod)
     containers = pod_spec.get("containers")
     if not containers:
@@ -103,6 +104,7 @@ def _check_mounts(at: str, container: Json, volumes: set[str | None]) -> Iterato
 
 
 def check_resources(field: str, resources: Json) -> Iterator[Cause]:
+    """Requests and limits have to be amounts, and agree."""
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for part, amounts in (("limits", limits), ("requests", requests)):
         for name, value in amounts.items():
@@ -152,10 +154,12 @@ def _compare(field: str, name: str, request: object, limit: object) -> Iterator[
 
 
 def is_extended(name: str) -> bool:
+    """Whether a resource is a device plugin's."""
     return "/" in name and not name.startswith("kubernetes.io/")
 
 
 def read_amount(value: object) -> Fraction | None:
+    """An amount as a number; None when it is none."""
     try:
         return quantities.read(value)
     except quantities.BadQuantity:
