@@ -162,7 +162,7 @@ def _created(server_url: str) -> Iterator[None]:
 
 
 def _load(rows: int) -> None:
-    values = {
+    values: dict[str, int | str] = {
         "accounts": ACCOUNTS,
         "skus": SKUS,
         "rows": rows,

@@ -15,8 +15,8 @@ WITH scope AS MATERIALIZED (
         WITH ORDINALITY AS scope (account_id, since, until, tax_rate, key)
 )"""
 
-# An open interval counts as far as its witness has proved it; without proof it has no end here
-# and falls out of every comparison.  OFFSET 0 keeps this a scan of its own: joined into the rest,
+# An open interval counts as far as its witness has proved it; without proof it has no end here.
+# OFFSET 0 keeps this a scan of its own: joined into the rest,
 # the planner looks up a month of one account forty-eight thousand times.
 _USE = """(
     SELECT interval.account_id, interval.project_id, interval.sku_id, interval.quantity,
@@ -64,6 +64,8 @@ _SUMMED = f"""
                least(usage.until_s, held.until_s) AS until_s
         FROM {_USE}
         JOIN held ON held.account_id = usage.account_id
+        -- Also what drops an open interval without proof: least() would pass over its missing end.
+        WHERE usage.until_s > usage.since_s
         OFFSET 0
     ) AS clipped
     JOIN price ON price.book_id = clipped.book_id AND price.sku_id = clipped.sku_id

@@ -236,6 +236,15 @@ def test_the_servers_time_zone_moves_no_second(account: Account, zone: str) -> N
     assert [(each.net, each.tax) for each in rated] == [(90, 9), (30, 3)]
 
 
+def test_an_open_run_without_proof_costs_nothing(account: Account) -> None:
+    factory.price()
+    factory.record_use(account=account, witness_ref=None)
+    factory.record_use(account=account, witness_ref="node-9/boot-1")
+    scope = Scope(account_id=account.pk, span=Span(MARCH, factory.APRIL), tax_rate=Decimal("0.1"))
+
+    assert charging.rate_scope(scope) == rating.Rating(lines=())
+
+
 def test_a_very_large_line_is_rounded_exactly(account: Account) -> None:
     """Plain numeric division would keep too few digits here, and be a won off."""
     factory.price(hourly_rate="59064.2917")
