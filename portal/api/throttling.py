@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # rest_framework.views imports this module
     from rest_framework.views import APIView
 
 WINDOW = 60
-DEFAULT_PER_MINUTE = 6000
+DEFAULT_PER_MINUTE = 18_000
 
 
 class MinuteThrottle(BaseThrottle):

@@ -52,7 +52,6 @@ INSTALLED_APPS = [
     "django_filters",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "drf_standardized_errors",
 ]
 
@@ -202,7 +201,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
 }
-API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=6000)
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=18000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "NPU Farm",
     "DESCRIPTION": "Rent NPU time: quotas, instances, usage, invoices.",
@@ -210,7 +209,6 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
