@@ -20,7 +20,7 @@ from provisioning.models import Allocation, Attempt, Cluster, Instance, Transiti
 from provisioning.states import State
 from tests.factories import provisioning as factory
 from tests.provisioning.crashing import processes
-from tests.provisioning.crashing.points import Plan, all_points
+from tests.provisioning.crashing.points import ANY, Plan, all_points, watcher_points, worker_points
 from tests.provisioning.crashing.processes import Kept
 from tests.provisioning.farms import kept, told, wait_until
 
@@ -69,9 +69,10 @@ def plan(cluster: Cluster) -> Plan:
     processes.prepare_broker()
     instances = [factory.launch(at=timezone.now(), name=f"x{n}") for n in range(INSTANCES)]
     found: Plan = {str(instance.pk): [] for instance in instances}
-    for points, of in zip(itertools.cycle(found.values()), all_points(), strict=False):
-        points.append(of)
-    return found
+    for points, point in zip(itertools.cycle(found.values()), worker_points(), strict=False):
+        points.append(point)
+    # Which changes a watcher sees one by one depends on when it was away.
+    return {**found, ANY: list(watcher_points())}
 
 
 @pytest.fixture

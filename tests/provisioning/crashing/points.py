@@ -16,8 +16,9 @@ from provisioning import lifecycle, observing, reconciling, recording, usage, wi
 from provisioning.cluster import asking
 from provisioning.steps import Move, Rest
 
-# The points at which somebody dies over an instance.
+# The points at which somebody dies over an instance, or over whichever comes there first.
 Plan = dict[str, list[str]]
+ANY = "any"
 
 WORKER_STEPS = {
     "Place": (),
@@ -73,7 +74,7 @@ class Reaper:
 
     def reach(self, what: str = "") -> None:
         point = f"{self._step}: {what}" if what else self._step
-        if point not in self._plan.get(self._instance, ()):
+        if point not in (*self._plan.get(self._instance, ()), *self._plan.get(ANY, ())):
             return
         try:
             with (self._died / point.replace(" ", "-")).open("x") as file:

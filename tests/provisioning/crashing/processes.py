@@ -13,6 +13,14 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+# Imported here, so that a fork has them and a worker is there within a twentieth of a second.
+import celery.apps.worker
+import celery.bin.celery
+import celery.concurrency.solo
+import celery.worker.components
+import celery.worker.consumer
+import celery.worker.request
+import celery.worker.strategy  # noqa: F401
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
