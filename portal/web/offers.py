@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from billing import money as billing_money
 from billing import pricing, taxing
-from billing.models import AccountBook, Rate
+from portal.requests.offering import rates_by_sku
 from provisioning import queries
 from provisioning.models import Family, InstanceType
 from provisioning.queries import FamilyCapacity
@@ -82,17 +82,6 @@ def offered_types() -> list[InstanceType]:
     """Instance types one can ask for, by vendor and size."""
     rows = InstanceType.objects.filter(is_retired=False).select_related("family__vendor")
     return list(rows.order_by("family__vendor__name", "family__name", "device_count"))
-
-
-def rates_by_sku(*, at: datetime, account_id: int | None) -> dict[str, Decimal]:
-    """Won per device-hour by SKU code, now."""
-    rows = Rate.objects.filter(valid__contains=at)
-    if account_id is None:
-        rows = rows.filter(book__is_default=True)
-    else:
-        held = AccountBook.objects.filter(account=account_id, valid__contains=at)
-        rows = rows.filter(book__in=held.values("book"))
-    return dict(rows.values_list("sku__code", "hourly_rate"))
 
 
 @dataclass(frozen=True)

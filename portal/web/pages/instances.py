@@ -183,6 +183,10 @@ def _said_by(instance: Instance) -> tuple[str, str]:
     try:
         return reading.read_logs(instance=instance, tail=LOG_LINES), ""
     except ProvisioningError as error:
+        if instance.state in states.AT_REST:
+            return "", _(
+                "The logs went with the pod. What must stay belongs on storage of your own."
+            )
         return "", refusals.in_words(error)
 
 

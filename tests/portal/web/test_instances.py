@@ -63,6 +63,16 @@ def test_a_poll_gets_the_part_that_lives_and_nothing_around_it(
 
 
 @pytest.mark.parametrize(
+    ("state", "said"),
+    [(State.QUEUED, "There are no logs yet."), (State.STOPPED, "The logs went with the pod.")],
+)
+def test_missing_logs_are_explained(alices: Client, world: World, state: State, said: str) -> None:
+    Instance.objects.filter(pk=world.instance.pk).update(state=state)
+
+    assert said in alices.get(f"{_address(world)}logs/").content.decode()
+
+
+@pytest.mark.parametrize(
     ("state", "poll"), [(State.STARTING, 2), (State.RUNNING, 5), (State.STOPPED, 20)]
 )
 def test_what_moves_is_asked_for_soon(

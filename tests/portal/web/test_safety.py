@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from django.test import Client, RequestFactory
+from django.views.defaults import server_error
 
+from portal.tenants.models import Tenant
 from tests.portal.web.addresses import PAGES, Address
 from tests.portal.web.conftest import Visits
 from tests.portal.web.world import World
@@ -42,6 +45,24 @@ def test_pages_that_break_speak_and_have_the_policy(world: World, visit: Visits)
     assert answer.status_code == 404
     assert "There is nothing here" in answer.content.decode()
     assert "default-src 'none'" in answer["Content-Security-Policy"]
+
+
+def test_a_page_that_broke_needs_neither_person_nor_database(rf: RequestFactory) -> None:
+    answer = server_error(rf.get("/"))
+
+    assert answer.status_code == 500
+    assert "<!doctype html>" in answer.content.decode()
+
+
+def test_a_form_without_its_token_is_told_so(world: World) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies["django_language"] = "en"
+    browser.force_login(world.people["alice"])
+    answer = browser.post("/start/", {"name": "Forged"})
+
+    assert answer.status_code == 403
+    assert "This form has expired" in answer.content.decode()
+    assert not Tenant.objects.filter(name="Forged").exists()
 
 
 def test_a_part_asked_for_after_the_session_ended_reloads_the_page(
