@@ -28,8 +28,11 @@ def settle_run(
     if not pod.container_id or pod.started_at is None:
         return Settlement.NEVER_RAN
     fact = _fact_of(pod, instance)
-    told = metering.record_run(fact=fact, at=at)
     is_over = fact.ended_at is not None or _is_over(pod)
+    if is_over and fact.ended_at is None and _is_given_up(pod):
+        # Closed for want of an end; told again as open it would contradict the ledger.
+        return Settlement.CLOSED
+    told = metering.record_run(fact=fact, at=at)
     if is_over and (fact.ended_at is None or isinstance(told, QuarantinedFact)):
         interval = _close(pod, reason=_end_reason(pod) or "end_unknown", at=at)
     else:
@@ -108,6 +111,11 @@ def _close(pod: ObservedPod, *, reason: str, at: datetime) -> UsageInterval | No
     return metering.close_unproved(
         source=pod.cluster_id, holder_uid=pod.uid, run_id=pod.container_id, reason=reason, at=at
     )
+
+
+def _is_given_up(pod: ObservedPod) -> bool:
+    interval = _interval_of(pod)
+    return interval is not None and interval.ended_at is not None
 
 
 def _interval_of(pod: ObservedPod) -> UsageInterval | None:

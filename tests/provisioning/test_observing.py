@@ -116,6 +116,16 @@ def test_an_end_the_runtime_lost_is_bounded_by_what_was_proved(attempt: Attempt)
     assert auditing.audit_usage() == []
 
 
+def test_a_run_given_up_that_is_told_again_is_no_contradiction(attempt: Attempt) -> None:
+    observe(attempt, state=factory.running())
+    lost = factory.terminated(None, None, code=137, reason="ContainerStatusUnknown")
+    for deleting in (False, True):
+        pod = observe(attempt, phase="Failed", state=lost, container_id="", deleting=deleting)
+    assert pod.settlement == Settlement.CLOSED
+    assert UsageInterval.objects.get().end_quality == "bounded"
+    assert not QuarantinedFact.objects.exists()
+
+
 def test_a_pod_torn_away_ends_where_it_was_last_proved(attempt: Attempt) -> None:
     pod = observe(attempt, state=factory.running(), devices=["npu0"])
     observing.miss_pod(pod=pod, at=AT)
