@@ -52,7 +52,7 @@ $(VENV)/base.stamp: requirements/base.txt
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/base.stamp
 	@echo "Installing the packages of requirements/dev.txt into $(VENV)"
-	@$(BIN)/python -m pip install --require-hashes --no-deps -r requirements/dev.txt
+	@$(BIN)/python -m pip install -q --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
 clean: ## remove what was installed and built; the farm's data in .farm/ stays
