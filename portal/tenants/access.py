@@ -31,7 +31,6 @@ class Action(StrEnum):
 
     # In a tenant
     VIEW_TENANT = "view_tenant"
-    EDIT_TENANT = "edit_tenant"
     VIEW_MEMBERS = "view_members"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
@@ -80,7 +79,7 @@ _WORK = {
     Action.OPERATE_INSTANCE,
 }
 _MONEY = {Action.VIEW_USAGE, Action.VIEW_INVOICE, Action.VIEW_ACCOUNT}
-_RUN = {Action.EDIT_TENANT, Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS, Action.OPEN_PROJECT}
+_RUN = {Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS, Action.OPEN_PROJECT}
 
 POLICY: dict[Role | StaffRole, frozenset[Action]] = {
     Role.OWNER: frozenset(_LOOK | _WORK | _MONEY | _RUN | {Action.MANAGE_OWNERS}),
