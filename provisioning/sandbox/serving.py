@@ -48,19 +48,35 @@ class Place:
 def take_place(*, port: int, folder: Path) -> Place:
     """Hold the folder and the port; port 0 takes any free one."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _hold(folder)
+    try:
+        listening = _listen(port)
+    except CannotServe:
+        lock.close()
+        raise
+    (folder / "ready").unlink(missing_ok=True)
+    return Place(folder, lock, listening)
+
+
+def _hold(folder: Path) -> IO[str]:
     lock = (folder / "lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        lock.close()
         raise CannotServe(f"another sandbox uses {folder}") from error
+    return lock
+
+
+def _listen(port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
     except OSError as error:
+        listening.close()
         raise CannotServe(f"port {port} is taken") from error
-    (folder / "ready").unlink(missing_ok=True)
-    return Place(folder, lock, listening)
+    return listening
 
 
 async def serve(simulated: Farm, place: Place) -> None:
@@ -105,4 +121,4 @@ def _announce(clusters: dict[str, Served], place: Place) -> None:
         kubeconfigs.write_kubeconfig(
             place.folder, cluster=name, port=place.port, token=served.token
         )
-    (place.folder / "ready").write_text(f"{place.port}\n", encoding="ascii")
+    kubeconfigs.write_private(place.folder / "ready", f"{place.port}\n")

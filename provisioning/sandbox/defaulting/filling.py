@@ -126,6 +126,7 @@ _NEW: dict[Kind, Callable[[Json], Json]] = {
 _CHANGED: dict[Kind, Callable[[Json], Json]] = {
     kinds.RESOURCE_QUOTAS: _quota,
     kinds.LIMIT_RANGES: _limit_range,
+    kinds.CONFIG_MAPS: without_empty,
     kinds.SECRETS: _secret,
     kinds.SERVICES: _service,
     kinds.NETWORK_POLICIES: _policy,

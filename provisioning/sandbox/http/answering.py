@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from provisioning.sandbox import errors, faults
 from provisioning.sandbox.faults import Fault, Shape
 from provisioning.sandbox.http import discovery, reviews, subresources, verbs
-from provisioning.sandbox.http.requests import Request, Send, Target, target_of
+from provisioning.sandbox.http.requests import Receive, Request, Send, Target, target_of
 from provisioning.sandbox.http.responses import Response, Stream
 from provisioning.sandbox.raising import Raised
 from provisioning.sandbox.watching import Watch
@@ -33,10 +33,10 @@ class Watching:
     opened: Watch
     stream: Stream
 
-    async def send(self, send: Send) -> None:
+    async def send(self, send: Send, receive: Receive) -> None:
         """Stream until the watch ends or the client goes."""
         try:
-            await self.stream.send(send)
+            await self.stream.send(send, receive)
         finally:
             self.raised.cluster.watches.close(self.opened)
 

@@ -62,7 +62,7 @@ class App:
         except Exception as error:  # a slip of the sandbox must look like one, and be logged
             logger.exception("the sandbox failed on %s %s", request.method, request.path)
             answer = failure(_internal(error))
-        await answer.send(send)
+        await answer.send(send, receive)
 
     async def _answer(self, request: Request, receive: Receive) -> Answer:
         if request.path.startswith("/admin"):

@@ -1,10 +1,11 @@
 """Answers on their way out: JSON at once, or lines as they come."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from provisioning.sandbox.errors import StatusError
-from provisioning.sandbox.http.requests import Send
+from provisioning.sandbox.http.requests import Receive, Send
 from provisioning.sandbox.objects import dump
 
 JSON = b"application/json"
@@ -20,7 +21,7 @@ class Response:
     content_type: bytes = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    async def send(self, send: Send) -> None:
+    async def send(self, send: Send, receive: Receive) -> None:
         """Send it all."""
         headers = [
             (b"content-type", self.content_type),
@@ -37,16 +38,27 @@ class Stream:
 
     chunks: AsyncIterator[bytes]
     content_type: bytes = JSON
+    # Called when the client leaves, which a stream that has nothing to say would not notice.
+    on_leave: Callable[[], None] = lambda: None
 
-    async def send(self, send: Send) -> None:
-        """Send chunks until there are no more."""
+    async def send(self, send: Send, receive: Receive) -> None:
+        """Send chunks until there are no more, or nobody to send them to."""
         headers = [(b"content-type", self.content_type), (b"cache-control", b"no-cache, private")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         # Headers leave with the first body message; a watch must not wait for its first event.
         await send({"type": "http.response.body", "body": b"", "more_body": True})
-        async for chunk in self.chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        leaving = asyncio.create_task(self._notice_leave(receive))
+        try:
+            async for chunk in self.chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        finally:
+            leaving.cancel()
         await send({"type": "http.response.body", "body": b""})
+
+    async def _notice_leave(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.on_leave()
 
 
 def json_response(value: object, code: int = 200) -> Response:

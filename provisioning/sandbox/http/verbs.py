@@ -90,7 +90,7 @@ def watch(cluster: Cluster, request: Request, target: Target) -> tuple[Watch, St
     opened = cluster.watches.open(
         kind=target.kind, selection=selection_of(request, target), options=options
     )
-    return opened, Stream(cluster.watches.stream(opened))
+    return opened, Stream(cluster.watches.stream(opened), on_leave=opened.cut)
 
 
 def create(cluster: Cluster, request: Request, target: Target) -> Response:

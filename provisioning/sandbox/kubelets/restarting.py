@@ -9,6 +9,12 @@ def restarts(policy: str, code: int) -> bool:
     return policy == "Always" or (policy == "OnFailure" and code != 0)
 
 
+def shown(seconds: float) -> str:
+    """A pause as the kubelet prints durations: `10s`, `1m20s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
 def pause_before(restart: int) -> float:
     """Seconds before the nth restart: none for the first, then ten and doubling."""
     if restart <= 1:

@@ -151,7 +151,7 @@ class PodWorker:
         container.waiting = "CrashLoopBackOff"
         namespace, name = stored.key
         who = f"container={container.name} pod={name}_{namespace}({self.run.uid})"
-        container.message = f"back-off {pause:.0f}s restarting failed {who}"
+        container.message = f"back-off {restarting.shown(pause)} restarting failed {who}"
         if pause:
             pod = f"{name}_{namespace}({self.run.uid})"
             told = f"Back-off restarting failed container {container.name} in pod {pod}"

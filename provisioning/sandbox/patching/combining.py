@@ -43,11 +43,10 @@ def _lists(kind: Kind, live: list[Any], applied: list[Any], path: Path) -> list[
 
 
 def without(obj: Json, released: set[Field], kept: set[Field]) -> Json:
-    """The object without the released fields; an item somebody else still knows stays."""
+    """The object without the released fields; what holds a field somebody wants stays."""
     for field in sorted(released, reverse=True):
-        is_item = field[-1] == ITSELF
-        place = field[:-1] if is_item else field
-        if not is_item or not any(other[: len(place)] == place for other in kept):
+        place = field[:-1] if field[-1] == ITSELF else field
+        if not any(other[: len(place)] == place for other in kept):
             obj = _removed(obj, place)
     return obj
 
