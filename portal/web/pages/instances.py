@@ -1,30 +1,28 @@
-"""Instances of a tenant: the list, one of them, its logs, and what may be done with it."""
+"""Instances of a tenant: the list, one of them, and its logs.
 
-from collections.abc import Callable
-from datetime import datetime
+What may be done with one is `operating`'s affair.
+"""
+
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.requests import operating
 from portal.requests.models import LaunchedInstance
 from portal.requests.scoping import instance_requests_of
 from portal.tenants.access import Action
 from portal.tenants.models import Project, Tenant
 from portal.tenants.scoping import instances_of, tenant_for
 from portal.web import refusals, states
-from portal.web.answering import SignedInRequest, action, attempt, page
+from portal.web.answering import SignedInRequest, page
 from portal.web.forms.instances import ExtensionForm
 from portal.web.paging import paged
 from portal.web.reaching import instance_in
 from portal.web.spending import spending_of
 from provisioning import queries, reading
-from provisioning.errors import LeaseInPast, ProvisioningError
+from provisioning.errors import ProvisioningError
 from provisioning.models import Attempt, Instance
 from provisioning.states import State
 
@@ -83,69 +81,9 @@ def show_logs(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpRes
     return render(request, f"web/tenant/{part}.html", context)
 
 
-@action
-def stop(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
-    """Wish that it stops."""
-    return _operate(
-        request, slug, instance_id, operating.stop_instance, done=_("It is being stopped.")
-    )
-
-
-@action
-def start(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
-    """Wish that it runs again."""
-
-    def start_by(*, instance: Instance, at: datetime) -> Instance:
-        return operating.start_instance(instance=instance, by=request.user, at=at)
-
-    return _operate(request, slug, instance_id, start_by, done=_("It is being started."))
-
-
-@action
-def terminate(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
-    """Wish that it goes for good."""
-    return _operate(
-        request,
-        slug,
-        instance_id,
-        operating.terminate_instance,
-        done=_("It is being terminated."),
-    )
-
-
-@action
-def move_end(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
-    """Let it end sooner or later."""
-
-    def extend(*, instance: Instance, at: datetime) -> Instance:
-        form = ExtensionForm(request.POST)
-        if not form.is_valid():
-            raise LeaseInPast
-        return operating.extend_lease(instance=instance, ends_at=form.end(at=at), at=at)
-
-    return _operate(request, slug, instance_id, extend, done=_("The end was changed."))
-
-
 def project_names(tenant: Tenant) -> dict[int, str]:
     """Names of the tenant's projects by id; instances carry ids only."""
     return dict(Project.objects.filter(tenant=tenant).values_list("pk", "name"))
-
-
-def _operate(
-    request: SignedInRequest,
-    slug: str,
-    instance_id: UUID,
-    act: Callable[..., Instance],
-    *,
-    done: str,
-) -> HttpResponse:
-    _tenant, instance = instance_in(request.user, slug, instance_id, Action.OPERATE_INSTANCE)
-    return attempt(
-        request,
-        lambda: act(instance=instance, at=timezone.now()),
-        done=done,
-        to=reverse("web:instances-one", args=[slug, instance_id]),
-    )
 
 
 def _narrowed(rows: QuerySet[Instance], shown: str) -> QuerySet[Instance]:
