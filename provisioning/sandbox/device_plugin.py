@@ -21,7 +21,7 @@ KUBELET_FOLDER = Path("/var/lib/kubelet/device-plugins")
 
 def main(arguments: list[str] | None = None) -> int:
     """Offer the devices until SIGTERM."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     stop = threading.Event()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
@@ -44,20 +44,21 @@ def product_of(resource: str) -> Product:
     return Product(name=resource.rpartition("/")[2], resource=resource, family="")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
+    known = argparse.ArgumentParser(
         prog="python -m provisioning.sandbox.device_plugin", description=__doc__
     )
-    parser.add_argument("--resource", required=True, help="for example furiosa.ai/rngd")
-    parser.add_argument("--count", type=int, required=True, help="how many devices")
-    parser.add_argument("--kubelet-dir", type=Path, default=KUBELET_FOLDER)
-    parser.add_argument(
+    known.add_argument("--resource", required=True, help="for example furiosa.ai/rngd")
+    known.add_argument("--count", type=int, required=True, help="how many devices")
+    known.add_argument("--kubelet-dir", type=Path, default=KUBELET_FOLDER)
+    known.add_argument(
         "--unhealthy-file", type=Path, help="lists the ids (or numbers) of ill devices, one a line"
     )
-    parser.add_argument(
+    known.add_argument(
         "--numa-nodes", type=int, default=0, help="spread the devices over NUMA nodes (0: say none)"
     )
-    return parser
+    return known
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import os
 import secrets
 from pathlib import Path
 
+USER = "portal"
+
 
 def token_for(folder: Path, cluster: str) -> str:
     """The cluster's token: kept from the last start, or drawn now."""
@@ -16,21 +18,29 @@ def token_for(folder: Path, cluster: str) -> str:
     return token
 
 
-def write_kubeconfig(folder: Path, *, cluster: str, port: int, token: str) -> Path:
-    """Write the file that opens a cluster."""
-    path = folder / f"{cluster}.kubeconfig"
-    server = f"http://127.0.0.1:{port}/clusters/{cluster}"
+def write_kubeconfigs(folder: Path, *, cluster: str, port: int, token: str) -> None:
+    """Write the file that opens a cluster, and one that opens it to kubectl.
+
+    kubectl sends no token over plain HTTP, but the password of a URL it does send.
+    """
+    path = f"127.0.0.1:{port}/clusters/{cluster}"
+    given = _kubeconfig(cluster, server=f"http://{path}", user={"token": token})
+    write_private(folder / f"{cluster}.kubeconfig", given)
+    given = _kubeconfig(cluster, server=f"http://{USER}:{token}@{path}", user={})
+    write_private(folder / f"{cluster}.kubectl", given)
+
+
+def _kubeconfig(cluster: str, *, server: str, user: dict[str, str]) -> str:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": cluster, "cluster": {"server": server}}],
-        "users": [{"name": "portal", "user": {"token": token}}],
-        "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": "portal"}}],
+        "users": [{"name": USER, "user": user}],
+        "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": USER}}],
         "current-context": cluster,
     }
     # JSON is YAML, and needs no library to write.
-    write_private(path, json.dumps(config, indent=2) + "\n")
-    return path
+    return json.dumps(config, indent=2) + "\n"
 
 
 def write_private(path: Path, text: str) -> None:

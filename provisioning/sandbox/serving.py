@@ -118,7 +118,7 @@ async def _run(app: App, place: Place, clusters: dict[str, Served]) -> None:
 def _announce(clusters: dict[str, Served], place: Place) -> None:
     """Write what a client needs, and the sign that it can connect last."""
     for name, served in clusters.items():
-        kubeconfigs.write_kubeconfig(
+        kubeconfigs.write_kubeconfigs(
             place.folder, cluster=name, port=place.port, token=served.token
         )
     kubeconfigs.write_private(place.folder / "ready", f"{place.port}\n")

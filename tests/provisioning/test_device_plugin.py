@@ -9,12 +9,14 @@ from typing import Any
 
 import grpc
 import pytest
+import yaml
 
 from provisioning.sandbox import device_plugin
 from provisioning.sandbox.plugin import messages, registering
 from provisioning.sandbox.plugin.inventory import Inventory
 
 RESOURCE = "furiosa.ai/rngd"
+MANIFEST = Path(__file__).parents[2] / "deploy" / "device-plugin.yaml"
 PATIENCE = 10
 
 
@@ -262,3 +264,18 @@ def test_stop_ends_the_stream(plugin: Plugin, offering: Offering) -> None:
 def test_unknown_resource_gets_a_plain_product() -> None:
     product = device_plugin.product_of("nobody.example/chip")
     assert (product.name, product.resource) == ("chip", "nobody.example/chip")
+
+
+def test_manifest_starts_the_plugin_with_arguments_it_takes() -> None:
+    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
+    daemon = next(one for one in documents if one["kind"] == "DaemonSet")
+    pod = daemon["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert container["command"] == ["python", "-m", "provisioning.sandbox.device_plugin"]
+    chosen = device_plugin.parser().parse_args(container["args"])
+    assert (chosen.resource, chosen.count) == (RESOURCE, 8)
+    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    assert Path(mounts["kubelet"]) == chosen.kubelet_dir
+    assert chosen.unhealthy_file.is_relative_to(mounts["health"])
+    assert not pod["automountServiceAccountToken"]
+    assert "privileged" not in container["securityContext"]

@@ -1,5 +1,6 @@
 """Planted faults: each does what it says, where it says, as often as it says."""
 
+import json
 import threading
 import time
 
@@ -29,8 +30,20 @@ def test_a_cluster_opens_to_its_own_token_only(sandbox: Process) -> None:
     assert answer.status == 401
 
 
+def test_kubectl_may_show_the_token_as_a_password(sandbox: Process) -> None:
+    config = json.loads((sandbox.folder / "quick.kubectl").read_text())
+    server = urllib3.util.parse_url(config["clusters"][0]["cluster"]["server"])
+    pool = urllib3.PoolManager()
+    path = f"{sandbox.address}/clusters/quick/api/v1/nodes"
+    shown = urllib3.make_headers(basic_auth=server.auth)
+    assert pool.request("GET", path, headers=shown).status == 200
+    wrong = urllib3.make_headers(basic_auth="portal:wrong")
+    assert pool.request("GET", path, headers=wrong).status == 401
+    assert pool.request("GET", path, headers={"Authorization": "Basic %"}).status == 401
+
+
 def test_secrets_are_readable_by_their_owner_only(sandbox: Process) -> None:
-    for name in ("quick.token", "quick.kubeconfig", "admin.token"):
+    for name in ("quick.token", "quick.kubeconfig", "quick.kubectl", "admin.token"):
         assert (sandbox.folder / name).stat().st_mode & 0o077 == 0
 
 
