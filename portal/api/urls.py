@@ -1,6 +1,6 @@
 """The API by address; one module of `v1` per resource."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.decorators import api_view
@@ -33,7 +33,7 @@ from portal.tenants.errors import NotFound
 
 @extend_schema(exclude=True)
 @api_view(["GET", "POST", "PUT", "PATCH", "DELETE"])
-def nothing_here(request: Request, anything: str) -> Response:
+def nothing_here(request: Request) -> Response:
     """Answer an address the API does not have in the API's own words."""
     raise NotFound
 
@@ -67,5 +67,6 @@ urlpatterns = [
     path("me", MeViewSet.as_view({"get": "retrieve"}), name="api-me"),
     path("schema", SpectacularJSONAPIView.as_view(), name="api-schema"),
     path("", include(router.urls)),
-    path("<path:anything>", nothing_here, name="api-nothing-here"),
+    # Whatever is left, line breaks and all: `path` would leave those to the pages.
+    re_path(r"", nothing_here, name="api-nothing-here"),
 ]

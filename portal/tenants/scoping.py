@@ -176,7 +176,9 @@ def reach(
 
 def pick(rows: QuerySet[M], **key: object) -> M:
     """Find the one row, or nothing: what is not among them is as if it did not exist."""
-    found = rows.filter(**key).first()
+    # PostgreSQL keeps no NUL, and would not even look for one.
+    can_exist = not any("\x00" in str(value) for value in key.values())
+    found = rows.filter(**key).first() if can_exist else None
     if found is None:
         raise NotFound
     return found

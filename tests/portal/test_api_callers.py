@@ -95,10 +95,10 @@ def test_a_token_is_issued_once_and_revoked(api: Calls, alice: User, tenant: Ten
 
 
 def test_an_address_the_api_does_not_have_is_a_problem_too(api: Calls, alice: User) -> None:
-    answer = api(alice).get("/api/v1/unicorns/7")
-
-    assert answer.status_code == 404
-    assert answer["Content-Type"] == "application/problem+json"
+    for address in ("unicorns/7", "", "projects/7%0A", "instances/%00"):
+        answer = api(alice).get(f"/api/v1/{address}")
+        assert answer.status_code == 404
+        assert answer["Content-Type"] == "application/problem+json"
 
 
 def test_calls_beyond_the_minutes_share_are_told_when_to_go_on(

@@ -5,6 +5,7 @@ making, as somebody who may do everything.  Once with a real object in the addre
 answers other than refusals are held against the document too.
 """
 
+import os
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -38,6 +39,8 @@ CHECKS = [
     response_schema_conformance,
     unsupported_method,
 ]
+# `CONTRACT_EXAMPLES=100` looks further, and elsewhere each time.
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "0"))
 WALKED = {f"{step.verb.upper()} /api/v1{step.path}": step for step in STEPS}
 document = schemathesis.openapi.from_path(COMMITTED)
 document.app = get_wsgi_application()
@@ -72,7 +75,12 @@ def headers(world: AliceWorld) -> dict[str, str]:
 
 @pytest.mark.parametrize("is_real", [True, False], ids=["real", "invented"])
 @document.parametrize()
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES or 5,
+    derandomize=not EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 def test_every_answer_is_as_the_document_says(
     case: schemathesis.Case, headers: dict[str, str], world: AliceWorld, is_real: bool
 ) -> None:

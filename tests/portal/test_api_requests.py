@@ -281,6 +281,8 @@ def test_what_does_not_exist_is_not_found(api: Calls, alice: User, tenant: Tenan
         f"invoices/{uuid4()}",
         "quotas/0",
         "instance-types/abacus",
+        "instance-types/rngd-1?tenant=%00",
+        "instance-types?tenant=nobody",
     ):
         answer = client.get(f"/api/v1/{address}")
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), address
