@@ -13,7 +13,7 @@ from provisioning.sandbox.objects import (
     without_empty,
 )
 from provisioning.sandbox.store import Stored, new_uid
-from provisioning.sandbox.times import in_micros, in_seconds, parse
+from provisioning.sandbox.times import in_micros, in_seconds, later
 
 Type = Literal["Normal", "Warning"]
 
@@ -101,7 +101,8 @@ def _reference(about: Stored, field_path: str) -> Json:
 
 def forget_old(cluster: Cluster) -> None:
     """Drop the events past their time to live."""
-    horizon = cluster.now().timestamp() - cluster.farm.server.event_ttl_seconds
+    # Stamps of one form sort as their times do.
+    horizon = in_seconds(later(cluster.now(), seconds=-cluster.farm.server.event_ttl_seconds))
     for stored in list(cluster.store.all(EVENTS)):
-        if parse(metadata(stored.object)["creationTimestamp"]).timestamp() < horizon:
+        if metadata(stored.object)["creationTimestamp"] < horizon:
             cluster.store.remove(EVENTS, stored.key)
