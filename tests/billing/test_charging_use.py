@@ -11,7 +11,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import charging, rating
+from billing import charging, rating, taxing
 from billing.charging import Scope
 from billing.intervals import Span
 from billing.models import Account, AccountBook, PriceBook, Rate, Sku, UsageInterval, Witness
@@ -24,11 +24,14 @@ DAYS = 40 * 86400
 SKUS = ("atom", "rngd")
 
 seconds = st.integers(0, DAYS)
+mostly = st.sampled_from([True, True, True, True, False])
 tax_rates = st.sampled_from([Decimal("0.10"), Decimal("0.0333"), Decimal(0)])
-rates = st.one_of(
-    st.decimals(min_value=0, max_value=3000, places=4),
-    # Odd halves of a won and sums beyond what a float keeps.
-    st.sampled_from([Decimal("0.0001"), Decimal(1), Decimal(1800), Decimal("9999999999.9999")]),
+# Odd halves of a won, sums beyond what a float keeps, and ordinary prices.
+rates = st.sampled_from(
+    [
+        Decimal(text)
+        for text in ("0.0001", "1", "1800", "9999999999.9999", "1234.5678", "0", "987.6")
+    ]
 )
 
 
@@ -38,16 +41,26 @@ def at(offset: int) -> datetime:
 
 @st.composite
 def spans(draw: st.DrawFn) -> Span:
-    since = draw(seconds)
-    return Span(at(since), at(since + draw(st.integers(1, DAYS))))
+    since = draw(st.integers(0, DAYS // 2))
+    return Span(at(since), at(since + draw(st.integers(DAYS // 4, DAYS))))
 
 
 @st.composite
 def borders(draw: st.DrawFn) -> list[tuple[datetime | None, datetime | None]]:
     """Stretches of time, one after another, open at the far end."""
-    cuts: list[datetime | None] = [at(cut) for cut in sorted(draw(st.sets(seconds, max_size=3)))]
-    edges = [*cuts, None]
-    return list(zip([at(-DAYS), *cuts], edges, strict=False))
+    cuts: list[datetime | None] = [at(cut) for cut in sorted(draw(st.sets(seconds, max_size=2)))]
+    return list(zip([at(-DAYS), *cuts], [*cuts, None], strict=True))
+
+
+INTERVALS = st.tuples(
+    st.sampled_from([0, 0, 0, 1]),
+    st.integers(1, 3),
+    st.sampled_from(SKUS),
+    st.integers(1, 9),
+    seconds,
+    st.one_of(st.integers(0, 7200), st.integers(1, DAYS), st.none()),
+    st.sampled_from([0, 1, None]),
+)
 
 
 @st.composite
@@ -58,30 +71,17 @@ def worlds(draw: st.DrawFn) -> "World":
                 (sku, since, until, draw(rates))
                 for sku in SKUS
                 for since, until in draw(borders())
-                if draw(st.integers(0, 3))
+                if draw(mostly)
             ]
             for _ in range(2)
         ],
         held=[
             (number % 2, since, until)
             for number, (since, until) in enumerate(draw(borders()))
-            if draw(st.integers(0, 5))
+            if draw(mostly)
         ],
-        proofs=draw(st.lists(st.none() | seconds, min_size=1, max_size=2)),
-        intervals=draw(
-            st.lists(
-                st.tuples(
-                    st.integers(0, 1),
-                    st.integers(1, 2),
-                    st.sampled_from(SKUS),
-                    st.integers(1, 9),
-                    seconds,
-                    st.none() | st.integers(0, DAYS),
-                    st.none() | st.integers(0, 1),
-                ),
-                max_size=12,
-            )
-        ),
+        proofs=draw(st.lists(st.none() | seconds, min_size=2, max_size=2)),
+        intervals=draw(st.lists(INTERVALS, min_size=6, max_size=20)),
     )
 
 
@@ -234,6 +234,37 @@ def test_the_servers_time_zone_moves_no_second(account: Account, zone: str) -> N
     )
 
     assert [(each.net, each.tax) for each in rated] == [(90, 9), (30, 3)]
+
+
+@examples(40)
+@given(net_amounts=st.lists(st.integers(1, 60), min_size=1, max_size=9), tax_rate=tax_rates)
+def test_the_tax_is_spread_in_sql_as_it_is_purely(
+    db: None, net_amounts: list[int], tax_rate: Decimal
+) -> None:
+    with rolled_back():
+        account = factory.open_account()
+        factory.price(hourly_rate="3600")
+        for project_id, net_amount in enumerate(net_amounts):
+            factory.record_use(
+                account=account, seconds=net_amount, quantity=1, project_id=project_id
+            )
+
+        rated = charging.rate_scope(
+            Scope(account_id=account.pk, span=Span(MARCH, factory.APRIL), tax_rate=tax_rate)
+        )
+
+        assert [line.net_amount for line in rated.lines] == net_amounts
+        spread = taxing.spread_tax(net_amounts=net_amounts, tax_rate=tax_rate)
+        assert [line.tax_amount for line in rated.lines] == spread
+
+
+@pytest.mark.parametrize(("seconds", "won"), [(1, 1), (2, 1), (3, 2), (4, 2), (7199, 3600)])
+def test_half_a_won_is_rounded_up_in_sql_too(account: Account, seconds: int, won: int) -> None:
+    factory.price(hourly_rate="1800")
+    factory.record_use(account=account, seconds=seconds, quantity=1)
+    scope = Scope(account_id=account.pk, span=Span(MARCH, factory.APRIL), tax_rate=Decimal("0.1"))
+
+    assert charging.rate_scope(scope).net == won
 
 
 def test_an_open_run_without_proof_costs_nothing(account: Account) -> None:
