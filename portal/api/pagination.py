@@ -114,7 +114,7 @@ def _place(cursor: str, model: type[Model], field: str) -> tuple[Any, Any]:
         place = column.to_python(value), model._meta.pk.to_python(pk)
         if isinstance(place[0], datetime) and place[0].tzinfo is None:
             raise ValueError
-    except (InvalidValue, ValueError, TypeError, OverflowError):
+    except (InvalidValue, ValueError, TypeError, OverflowError, RecursionError):
         raise _refused("cursor", "This is not a cursor of ours.") from None
     return place
 
@@ -122,7 +122,7 @@ def _place(cursor: str, model: type[Model], field: str) -> tuple[Any, Any]:
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= MOST):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 0 < int(text) <= MOST):
         raise _refused("limit", f"A page has 1 to {MOST} rows.")
     return int(text)
 

@@ -63,7 +63,7 @@ def test_the_catalogue_is_read_by_name(api: Calls, alice: User, catalog: object)
     assert [page[0]["slug"] for page in pages] == ["rngd-1", "rngd-4"]
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "201", "many", "1.5", "9" * 30, ""])
+@pytest.mark.parametrize("limit", ["0", "-1", "201", "many", "1.5", "9" * 30, "000000001999", ""])
 def test_a_senseless_limit_is_refused(api: Calls, alice: User, limit: str) -> None:
     answer = api(alice).get("/api/v1/projects", {"limit": limit})
 
@@ -79,6 +79,12 @@ def test_a_foreign_cursor_is_refused(api: Calls, alice: User, cursor: str) -> No
 
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "cursor"
+
+
+def test_a_cursor_nested_beyond_reading_is_refused(api: Calls, alice: User) -> None:
+    cursor = base64.urlsafe_b64encode(b"[" * 20_000).decode()
+
+    assert api(alice).get("/api/v1/projects", {"cursor": cursor}).status_code == 400
 
 
 def _encoded(place: object) -> str:

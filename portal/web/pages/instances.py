@@ -30,6 +30,7 @@ from provisioning.states import State
 MOVING, RUNNING, RESTING = 2, 5, 20
 LOG_LINES = 200
 EVENTS = 8
+LONGEST_ID = 19
 
 
 @page
@@ -39,7 +40,7 @@ def show_instances(request: SignedInRequest, slug: str) -> HttpResponse:
     shown = request.GET.get("show", "live")
     rows = _narrowed(instances_of(request.user).filter(tenant_id=tenant.pk), shown)
     project = request.GET.get("project", "")
-    if project.isdecimal():
+    if project.isdecimal() and len(project) < LONGEST_ID:
         rows = rows.filter(project_id=int(project))
     instances = paged(request, rows.order_by("-created_at", "pk"))
     held = instance_requests_of(request.user).filter(project__tenant=tenant, state="held")

@@ -107,7 +107,7 @@ def _initial(request: SignedInRequest) -> dict[str, object]:
 
 def _one_project(request: SignedInRequest) -> dict[str, object]:
     project = request.GET.get("project", "")
-    return {"project": int(project)} if project.isdecimal() else {}
+    return {"project": project} if project.isdecimal() else {}
 
 
 def _filled(form: InstanceForm, projects: QuerySet[Project]) -> InstanceForm:

@@ -22,6 +22,9 @@ from portal.web.paging import ROWS
 from portal.web.reaching import account_of, projects_in
 from portal.web.templatetags.farm import KST
 
+# No farm is older; a month before the first of the calendar has no neighbour to link to.
+EARLIEST = datetime(2000, 1, 1, tzinfo=KST)
+
 
 @dataclass(frozen=True)
 class Day:
@@ -106,7 +109,7 @@ def _month(request: SignedInRequest, at: datetime) -> Span:
         first = datetime.strptime(request.GET.get("month", ""), "%Y-%m").replace(tzinfo=KST)
     except ValueError:
         return periods.kst_month(at)
-    return periods.kst_month(min(first, at))
+    return periods.kst_month(min(max(first, EARLIEST), at))
 
 
 def _shifted(month: Span, step: int) -> str:

@@ -116,6 +116,15 @@ def test_the_end_moves_to_a_time_in_the_future_only(alices: Client, world: World
     assert world.instance.ends_at == factory.AFTERNOON + timedelta(hours=24)
 
 
+@pytest.mark.parametrize("tail", ["", "new/"])
+def test_a_project_of_thousands_of_digits_is_no_crash(
+    alices: Client, world: World, tail: str
+) -> None:
+    address = f"/t/{world.tenant.slug}/instances/{tail}"
+
+    assert alices.get(address, {"project": "9" * 5000}).status_code == 200
+
+
 def test_a_viewer_looks_and_touches_nothing(world: World, visit: Visits) -> None:
     joining.add_member(
         tenant=world.tenant,

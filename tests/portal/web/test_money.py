@@ -70,6 +70,10 @@ def test_months_are_turned_and_nonsense_is_this_month(alices: Client, world: Wor
         assert "2026-03-01 to 2026-03-31" in page
 
 
+def test_the_first_month_of_the_calendar_is_no_crash(alices: Client, world: World) -> None:
+    assert alices.get(_usage(world), {"month": "0001-01"}).status_code == 200
+
+
 def test_an_issued_invoice_is_shown_and_downloaded_in_both_languages(
     alices: Client, world: World
 ) -> None:
