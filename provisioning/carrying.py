@@ -6,7 +6,8 @@ a cluster is asked, and a crash in between leaves only what the next pass looks 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +16,7 @@ from provisioning import attempts, manifests, namespacing, podstatus
 from provisioning.cluster import asking
 from provisioning.cluster.errors import AlreadyExists, NotFound, PreconditionFailed
 from provisioning.errors import ProvisioningError
+from provisioning.lifecycle import POLL
 from provisioning.models import Attempt, Cluster
 from provisioning.situations import Pass
 from provisioning.states import State
@@ -55,8 +57,8 @@ def cluster_of(effect: Effect, of: Pass) -> Cluster | None:
     """Return the cluster a step would ask; None when it asks none."""
     if isinstance(effect, Place | AdoptPod | BuryAttempt):
         return None
-    if isinstance(effect, DeletePod | ReleasePod) and (pod := of.pod(effect.uid)):
-        return pod.cluster
+    if isinstance(effect, DeletePod | ReleasePod):
+        return of.attempt_of(effect.uid).cluster
     return _attempt(of).cluster
 
 
@@ -76,7 +78,7 @@ def _place(effect: Place, of: Pass) -> Outcome:
         attempt = attempts.open_attempt(instance=of.instance, at=of.at)
         return {"attempt_no": attempt.no, "pool": attempt.pool}
 
-    return Outcome(write=write, move=Move(to=State.PROVISIONING, reason="placed"))
+    return Outcome(write=write, move=Move(to=State.PROVISIONING, reason="placed"), again=AT_ONCE)
 
 
 def _prepare_namespace(effect: PrepareNamespace, of: Pass) -> Outcome:
@@ -93,14 +95,18 @@ def _prepare_namespace(effect: PrepareNamespace, of: Pass) -> Outcome:
 def _create_pod(effect: CreatePod, of: Pass) -> Outcome:
     attempt = _attempt(of)
     spec = attempts.spec_of(instance=of.instance, attempt_no=attempt.no, pool=attempt.pool)
+    manifest = manifests.pod_for(spec)
+    if manifests.hash_of(manifest, spec) != attempt.spec_hash:
+        # We write pods otherwise since the attempt was opened: nobody would know this one for ours.
+        return _find_pod(FindPod(), of)
     try:
-        pod = asking.create_pod(attempt.cluster, manifests.pod_for(spec))
+        pod = asking.create_pod(attempt.cluster, manifest)
     except AlreadyExists:
         # Ours, if an earlier pass died or heard nothing after asking; never a stranger's to kill.
         return _find_pod(FindPod(), of)
-    return _confirmed(
-        of, UUID(pod["metadata"]["uid"]), Move(to=State.SCHEDULING, reason="pod_created")
-    )
+    created = Move(to=State.SCHEDULING, reason="pod_created")
+    # Nobody has seen it yet; the watcher will say when there is something to look at.
+    return replace(_confirmed(of, UUID(pod["metadata"]["uid"]), created), again=POLL)
 
 
 def _find_pod(effect: FindPod, of: Pass) -> Outcome:
@@ -124,32 +130,31 @@ def _adopt_pod(effect: AdoptPod, of: Pass) -> Outcome:
 
 
 def _delete_pod(effect: DeletePod, of: Pass) -> Outcome:
-    target = of.pod(effect.uid)
-    attempt = next((a for a in of.attempts if a.uid == effect.uid), None)
-    found = target or _attempt(of)
-    name = target.name if target else _attempt(of).pod_name
+    attempt = of.attempt_of(effect.uid)
     try:
-        asking.delete_pod(found.cluster, namespace=found.namespace, name=name, uid=str(effect.uid))
+        asking.delete_pod(
+            attempt.cluster,
+            namespace=attempt.namespace,
+            name=attempt.pod_name,
+            uid=str(effect.uid),
+        )
     except (NotFound, PreconditionFailed):
         # One that was seen is the watcher's to miss: it knows what the pod's seconds were.
-        return Outcome() if target or attempt is None else _buried(of, attempt)
+        return Outcome() if of.pod(effect.uid) else _buried(of, attempt)
     return Outcome()
 
 
 def _release_pod(effect: ReleasePod, of: Pass) -> Outcome:
-    pod = of.pod(effect.uid)
-    if pod is None:
-        return Outcome(again=AT_ONCE)
-    try:
+    attempt = of.attempt_of(effect.uid)
+    # Gone in the meantime is as good; the watcher will tell.
+    with suppress(NotFound, PreconditionFailed):
         asking.remove_finalizer(
-            pod.cluster,
-            namespace=pod.namespace,
-            name=pod.name,
-            uid=str(pod.uid),
+            attempt.cluster,
+            namespace=attempt.namespace,
+            name=attempt.pod_name,
+            uid=str(effect.uid),
             finalizer=of.marks.finalizer,
         )
-    except (NotFound, PreconditionFailed):
-        return Outcome()
     return Outcome()
 
 
@@ -162,7 +167,7 @@ def _confirmed(of: Pass, uid: UUID, move: Move | None) -> Outcome:
         attempts.confirm_attempt(attempt=_attempt(of), uid=uid, at=of.at)
         return {}
 
-    return Outcome(write=write, move=move)
+    return Outcome(write=write, move=move, again=AT_ONCE if move else None)
 
 
 def _buried(of: Pass, attempt: Attempt) -> Outcome:

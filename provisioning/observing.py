@@ -19,6 +19,7 @@ from provisioning.states import Settlement
 _FIELDS: Final = tuple(field.name for field in fields(Observation))
 # Once known these stay, even when a runtime that lost the container takes them back.
 _RUN: Final = ("container_id", "started_at", "finished_at")
+_OF_A_RUN: Final = (*_RUN, "phase", "container_state", "node_name", "devices", "is_gone")
 _UNREMARKABLE: Final = frozenset({"resource_version"})
 
 
@@ -33,7 +34,9 @@ def observe_pod(*, cluster: Cluster, observation: Observation, at: datetime) -> 
     instance = queries.find_instance(observation.instance_id)
     _lose_other_run(pod, observation, at)
     _take_over(pod, observation, at)
-    if is_new := _said(pod) != before:
+    said = _said(pod)
+    is_new = said != before
+    if any(said[name] != before.get(name) for name in _OF_A_RUN):
         _settle(pod, instance, before, at)
     pod.save()
     if is_new and instance:

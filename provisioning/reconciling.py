@@ -65,44 +65,42 @@ def reconcile(claim: Claim, *, at: datetime) -> None:
     except Exception:
         # What is wrong with one instance must not hold up the others.
         logger.exception("pass over %s failed", claim.instance.pk)
-        with transaction.atomic():
-            recording.hand_back(claim, at=at, again=PAUSE_AFTER_ERROR)
+        recording.hand_back(claim, at=at, again=PAUSE_AFTER_ERROR)
 
 
 def _step(of: Pass) -> None:
+    """Conclude what there is to conclude, then do one thing, or none."""
     step = lifecycle.plan(of=of.situation, now=of.at)
-    logger.debug("%s: %s", of.instance.pk, step)
-    if isinstance(step, Move):
-        _move(of, step)
-    elif isinstance(step, Act):
+    while isinstance(step, Move):
+        of = _move(of, step)
+        step = lifecycle.plan(of=of.situation, now=of.at)
+    if isinstance(step, Act):
         _act(of, step)
     else:
         _rest(of, step)
 
 
-def _move(of: Pass, move: Move) -> None:
-    with transaction.atomic():
-        recording.hand_back(of.claim, at=of.at, again=AT_ONCE, move=move)
+def _move(of: Pass, move: Move) -> Pass:
+    recording.record_move(of.claim, move, at=of.at)
     # A pod that is over has given its devices back, whatever becomes of the pod; and room was
     # left for whoever leaves the queue.
     if of.situation.state is State.QUEUED or any(pod.is_over for pod in of.situation.pods):
         _wake_queue(of.instance, of.at)
+    return of.after(move)
 
 
 def _rest(of: Pass, rest: Rest) -> None:
     said = {"reason": rest.reason, "message": rest.message}
     changes = {name: value for name, value in said.items() if value is not None}
-    with transaction.atomic():
-        recording.hand_back(
-            of.claim, at=of.at, again=rest.again, changes=changes, dead_letter=rest.dead_letter
-        )
+    recording.hand_back(
+        of.claim, at=of.at, again=rest.again, changes=changes, dead_letter=rest.dead_letter
+    )
 
 
 def _act(of: Pass, act: Act) -> None:
     cluster = carrying.cluster_of(act.effect, of)
     if cluster and (wait := _wait_for(cluster, of)) is not None:
-        with transaction.atomic():
-            recording.hand_back(of.claim, at=of.at, again=wait)
+        recording.hand_back(of.claim, at=of.at, again=wait)
         return
     try:
         outcome = carrying.carry_out(act.effect, of)
@@ -111,8 +109,6 @@ def _act(of: Pass, act: Act) -> None:
         with transaction.atomic():
             changes = outcome.write()
             again = act.again if outcome.again is None else outcome.again
-            # A move is looked at once more: what follows from it may be due already.
-            again = AT_ONCE if outcome.move else again
             recording.hand_back(of.claim, at=of.at, again=again, changes=changes, move=outcome.move)
     except ProvisioningError as error:
         _answer(of, act.effect, error, cluster)

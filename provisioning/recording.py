@@ -36,25 +36,39 @@ def hand_back(
 ) -> None:
     """Record, give the lease back, and say when to look again (None: when something happens).
 
-    Runs inside the transaction of everything else the pass has to write.
+    Called inside the transaction of whatever else the pass has to write.
     """
     instance = claim.instance
-    written = {**(changes or {}), **(_moved(instance, move, at) if move else {})}
     is_unchanged = When(
         generation=instance.generation,
         observation_seq=instance.observation_seq,
         then=Value(None if again is None else at + again),
     )
-    recorded = Instance.objects.filter(pk=instance.pk, lease_token=claim.token).update(
-        **written,
+    _write(
+        claim,
+        **(changes or {}),
+        **(_moved(instance, move, at) if move else {}),
         lease_token=None,
         lease_until=None,
         next_reconcile_at=Case(is_unchanged, default=F("next_reconcile_at")),
     )
-    if not recorded:
+    if dead_letter:
+        _call_somebody(instance, dead_letter, "", at)
+
+
+@transaction.atomic
+def record_move(claim: Claim, move: Move, *, at: datetime) -> None:
+    """Write a change of state down and keep the lease: the same pass goes on from there."""
+    changes = _moved(claim.instance, move, at)
+    _write(claim, **changes)
+    for name, value in changes.items():
+        setattr(claim.instance, name, value)
+
+
+def _write(claim: Claim, **changes: Any) -> None:
+    mine = Instance.objects.filter(pk=claim.instance.pk, lease_token=claim.token)
+    if not mine.update(**changes):
         raise LeaseLost
-    if code := dead_letter or (move.dead_letter if move else ""):
-        _call_somebody(instance, code, move.message if move else "", at)
 
 
 def _moved(instance: Instance, move: Move, at: datetime) -> dict[str, Any]:
@@ -79,6 +93,8 @@ def _moved(instance: Instance, move: Move, at: datetime) -> dict[str, Any]:
         at=at,
     )
     transaction.on_commit(tell, robust=True)
+    if move.dead_letter:
+        _call_somebody(instance, move.dead_letter, move.message, at)
     changes: dict[str, Any] = {"state": move.to, "reason": move.reason, "message": move.message}
     changes |= {"state_since": at, "failures": 0}
     return changes | ({"settled_launch_no": instance.launch_no} if move.to in ENDED else {})

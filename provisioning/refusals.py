@@ -43,8 +43,8 @@ LONGEST_WAIT: Final = 300.0
 def answer(*, error: ProvisioningError, effect: Effect, of: Situation) -> Answer:
     """Say what follows from an error."""
     if isinstance(error, ClusterUnreachable):
-        pause = timedelta(seconds=error.retry_after or UNREACHABLE_WAIT * jitter(of.seed, 0))
-        return Answer(again=max(pause, SHORTEST_PAUSE))
+        pause = error.retry_after or UNREACHABLE_WAIT * jitter(of.seed, 0)
+        return Answer(again=max(timedelta(seconds=min(pause, LONGEST_WAIT)), SHORTEST_PAUSE))
     if isinstance(error, NoCapacity):
         return _no_room(error, of)
     if not isinstance(effect, CreatePod | PrepareNamespace):

@@ -42,8 +42,11 @@ def _is_settled(cluster: Cluster, pod: Observation) -> bool:
     seen = ObservedPod.objects.filter(cluster=cluster, uid=pod.uid).first()
     if seen is None:
         return False
-    never_ran = seen.settlement == Settlement.NEVER_RAN and (pod.is_over or not pod.node_name)
-    return seen.settlement == Settlement.CLOSED or never_ran
+    # The pod itself is asked as well: a watcher that is away has not seen its run.
+    never_ran = seen.settlement == Settlement.NEVER_RAN and pod.started_at is None
+    return seen.settlement == Settlement.CLOSED or (
+        never_ran and (pod.is_over or not pod.node_name)
+    )
 
 
 def _release(cluster: Cluster, pod: Observation, finalizer: str) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from provisioning import installation, inventorying, observing, podstatus, queries, usage
 from provisioning.cluster import asking
@@ -104,6 +104,9 @@ def _take(of: Pass, raw: Raw, at: datetime) -> None:
         # In a savepoint of its own: one pod that cannot be written does not spoil the page.
         observing.observe_pod(cluster=of.cluster, observation=observation, at=at)
     except Exception:
+        if not connection.is_usable():
+            # The lock on the cluster went with the session: this is no pod's fault.
+            raise
         logger.exception("%s: a pod could not be taken in", of.cluster)
         of.doubtful.add(str((raw.get("spec") or {}).get("nodeName") or ""))
 
@@ -123,7 +126,9 @@ def _vouch(of: Pass, *, at: datetime) -> None:
     for name in sorted(set(names) - of.doubtful):
         node = of.nodes.get(name)
         if node is not None and node.lease_renewed_at is not None:
-            usage.vouch_for_node(node=node, proved_until=node.lease_renewed_at)
+            # A node whose clock runs ahead proves no more than what we have seen ourselves.
+            proved_until = min(node.lease_renewed_at, of.began_at)
+            usage.vouch_for_node(node=node, proved_until=proved_until)
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ cluster: what it said last is in `ObservedPod`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -14,7 +14,8 @@ from provisioning import installation, namespacing
 from provisioning.leasing import Claim
 from provisioning.models import Attempt, Instance, Node, ObservedPod
 from provisioning.names import Marks
-from provisioning.states import AttemptState, Desired, Settlement, State
+from provisioning.states import ENDED, AttemptState, Desired, Settlement, State
+from provisioning.steps import Move
 from provisioning.views import AttemptView, PodView, Situation
 
 LATELY: Final = timedelta(hours=1)
@@ -36,6 +37,24 @@ class Pass:
     def instance(self) -> Instance:
         """Return the instance as it was claimed."""
         return self.claim.instance
+
+    def after(self, move: Move) -> "Pass":
+        """Return the same pass in the state it has just concluded."""
+        before = self.situation
+        situation = replace(
+            before,
+            state=move.to,
+            state_since=self.at,
+            reason=move.reason,
+            failures=0,
+            settled_launch_no=before.launch_no if move.to in ENDED else before.settled_launch_no,
+        )
+        return replace(self, situation=situation)
+
+    def attempt_of(self, uid: UUID) -> Attempt:
+        """Return the attempt a pod is of: a pod of ours has its attempt's name."""
+        seen = self.pod(uid)
+        return next(a for a in self.attempts if (a.no == seen.attempt_no if seen else a.uid == uid))
 
     def pod(self, uid: UUID) -> ObservedPod | None:
         """Return a present pod by its UID."""

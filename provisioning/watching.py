@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db import connection
 
 from provisioning import installation, observing, podstatus, relisting
 from provisioning.cluster import watching
@@ -60,6 +61,8 @@ class Watcher:
                 time.sleep(random.uniform(0, _pause(failures)))  # noqa: S311 - spreads, hides nothing
 
     def _round(self) -> None:
+        # Its credentials may have been replaced since.
+        self._cluster.refresh_from_db()
         version = relisting.relist(self._cluster, clock=self._clock)
         self._listed = time.monotonic()
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 - spreads, hides nothing
@@ -89,12 +92,18 @@ class Watcher:
 
 
 def take_change(cluster: Cluster, change: Change, *, marks: Marks, at: datetime) -> None:
-    """Write one change; an object that cannot be read is logged, and the next list tries again."""
+    """Write one change; one that cannot be written is logged, and the next list tries again."""
     try:
-        observation = podstatus.read_pod(change.object, marks=marks)
-    except podstatus.MalformedPod:
-        logger.exception("%s: a pod cannot be read", cluster)
-        return
+        _write_change(cluster, change, marks, at)
+    except Exception:
+        if not connection.is_usable():
+            # The lock on the cluster went with the session: somebody has to start us again.
+            raise
+        logger.exception("%s: a pod could not be taken in", cluster)
+
+
+def _write_change(cluster: Cluster, change: Change, marks: Marks, at: datetime) -> None:
+    observation = podstatus.read_pod(change.object, marks=marks)
     observing.observe_pod(cluster=cluster, observation=observation, at=at)
     if change.kind is ChangeKind.DELETED:
         pod = ObservedPod.objects.get(cluster=cluster, uid=observation.uid)

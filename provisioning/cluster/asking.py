@@ -10,7 +10,7 @@ from urllib.parse import quote
 from provisioning import names
 from provisioning.cluster import requests
 from provisioning.cluster.connections import connection_to
-from provisioning.cluster.errors import PreconditionFailed
+from provisioning.cluster.errors import ClusterUnreachable, PreconditionFailed
 from provisioning.cluster.requests import Request
 from provisioning.models import Cluster
 
@@ -141,8 +141,11 @@ class Listing(Iterable[Raw]):
         token = ""
         while True:
             answer = _ask(self._cluster, self._request(token))
-            yield list(answer.get("items") or [])
             metadata = answer.get("metadata") or {}
+            if not metadata.get("resourceVersion"):
+                # From something in between; taken for an empty list, it would end every run.
+                raise ClusterUnreachable("The answer is no list.")
+            yield list(answer.get("items") or [])
             token = metadata.get("continue") or ""
             if not token:
                 self.resource_version = str(metadata.get("resourceVersion") or "")

@@ -42,14 +42,14 @@ def parse_kubeconfig(text: str) -> Config:
     config = _mapping(_loaded(text), "It is not a kubeconfig.")
     contexts = _named(config, "contexts", "context")
     wanted = config.get("current-context") or (next(iter(contexts)) if len(contexts) == 1 else None)
-    if wanted not in contexts:
+    context = _find(contexts, wanted)
+    if context is None:
         raise KubeconfigRefused("It names no current context.")
-    context = contexts[wanted]
     clusters, users = _named(config, "clusters", "cluster"), _named(config, "users", "user")
-    cluster = clusters.get(context.get("cluster"))
+    cluster = _find(clusters, context.get("cluster"))
     if cluster is None:
         raise KubeconfigRefused("Its context names no cluster.")
-    user = users.get(context.get("user"), {})
+    user = _find(users, context.get("user")) or {}
     return _config_of(_kept(cluster, _CLUSTER_KEYS), _kept(user, _USER_KEYS))
 
 
@@ -58,8 +58,9 @@ def _loaded(text: str) -> object:
         raise KubeconfigRefused("It is too long.")
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise KubeconfigRefused("It does not parse.") from error
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # What went wrong quotes the line it went wrong in, and that may be a token.
+        raise KubeconfigRefused("It does not parse.") from None
 
 
 def _mapping(value: object, complaint: str) -> Config:
@@ -68,17 +69,22 @@ def _mapping(value: object, complaint: str) -> Config:
     return value
 
 
-def _named(config: Config, plural: str, singular: str) -> dict[Any, Config]:
+def _named(config: Config, plural: str, singular: str) -> dict[str, Config]:
     entries = config.get(plural)
     if not isinstance(entries, list):
         raise KubeconfigRefused(f"It has no {plural}.")
     found = {}
     for entry in entries:
         entry = _mapping(entry, f"One of its {plural} is malformed.")
-        found[entry.get("name")] = _mapping(
-            entry.get(singular) or {}, f"A {singular} is malformed."
-        )
+        name = entry.get("name")
+        if not isinstance(name, str):
+            raise KubeconfigRefused(f"One of its {plural} has no name.")
+        found[name] = _mapping(entry.get(singular) or {}, f"A {singular} is malformed.")
     return found
+
+
+def _find(entries: dict[str, Config], name: object) -> Config | None:
+    return entries.get(name) if isinstance(name, str) else None
 
 
 def _kept(part: Config, keys: frozenset[str]) -> Config:
@@ -108,7 +114,10 @@ def _config_of(cluster: Config, user: Config) -> Config:
     server = cluster.get("server")
     if not server:
         raise KubeconfigRefused("Its cluster names no server.")
-    parts = urlsplit(server)
+    try:
+        parts = urlsplit(server)
+    except ValueError as error:
+        raise KubeconfigRefused("Its server is no address.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise KubeconfigRefused("Its server is no address.")
     if ("client-certificate-data" in user) != ("client-key-data" in user):

@@ -6,7 +6,7 @@ Explicit timeouts always, no retries ever: the caller knows what an unknown outc
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import urllib3
@@ -41,9 +41,12 @@ def ask(connection: Connection, request: Request) -> Answer:
     """Return the answer's JSON."""
     text = ask_text(connection, request)
     try:
-        return cast(Answer, json.loads(text))
+        answer = json.loads(text)
     except ValueError as error:
         raise ClusterUnreachable("The answer is no JSON.") from error
+    if not isinstance(answer, dict):
+        raise ClusterUnreachable("The answer is no object.")
+    return answer
 
 
 def ask_text(connection: Connection, request: Request) -> bytes:

@@ -201,5 +201,4 @@ def instant(at: datetime) -> str:
 
 def _spec_of(attempt: Attempt) -> PodSpec:
 
-
     return attempts.spec_of(instance=attempt.instance, attempt_no=attempt.no, pool=attempt.pool)

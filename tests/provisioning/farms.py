@@ -1,4 +1,4 @@
-"""A farm moved by hand: the test is the worker and the watcher, and says when each does its part."""
+"""A farm moved by hand: the test is worker and watcher, and says when each does its part."""
 
 import time
 from collections.abc import Callable
@@ -68,7 +68,9 @@ class Farm:
         selector = f"{marks.selector},{marks.label('instance')}={instance.pk}"
         return list(asking.list_pods(self.cluster, selector=selector))
 
-    def until_pod(self, instance: Instance, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    def until_pod(
+        self, instance: Instance, is_so: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any]:
         """Wait for the cluster alone."""
         wait_until(
             lambda: any(is_so(pod) for pod in self.pods_of(instance)),

@@ -31,6 +31,11 @@ def test_too_many_requests_are_answered_by_waiting_as_long_as_asked() -> None:
     assert answer(errors.TooManyRequests(retry_after=7)).again >= timedelta(seconds=7)
 
 
+def test_no_cluster_puts_an_instance_off_for_days() -> None:
+    found = answer(ClusterUnreachable(retry_after=1e18), DeletePod(UID))
+    assert found.again == timedelta(minutes=5)
+
+
 @pytest.mark.parametrize("error", [errors.QuotaExceeded("full"), errors.NamespaceTerminating("x")])
 def test_what_may_pass_waits_in_the_queue(error: ProvisioningError) -> None:
     found = answer(error)

@@ -42,7 +42,10 @@ def failure(code: int, reason: str, message: str, **details: Any) -> dict[str, A
 PSA = 'pods "x" is forbidden: violates PodSecurity "restricted:v1.34": allowPrivilegeEscalation'
 RBAC = 'pods is forbidden: User "portal" cannot create resource "pods" in API group ""'
 QUOTA = 'pods "x" is forbidden: exceeded quota: npu-tenant, requested: requests.furiosa.ai/rngd=1'
-TERMINATING = 'pods "x" is forbidden: unable to create new content in namespace n because it is being terminated'
+TERMINATING = (
+    'pods "x" is forbidden: unable to create new content in namespace n'
+    " because it is being terminated"
+)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +56,7 @@ TERMINATING = 'pods "x" is forbidden: unable to create new content in namespace 
         (403, failure(403, "Forbidden", RBAC), errors.PermissionDenied),
         (
             403,
-            failure(
-                403, "Forbidden", TERMINATING, causes=[{"reason": "NamespaceTerminating"}]
-            ),
+            failure(403, "Forbidden", TERMINATING, causes=[{"reason": "NamespaceTerminating"}]),
             errors.NamespaceTerminating,
         ),
         (404, failure(404, "NotFound", "no", kind="pods"), errors.NotFound),
@@ -85,10 +86,12 @@ def test_a_refusal_is_known_by_its_body(
     assert len(canned.asked) == 1
 
 
-def test_too_many_requests_says_when_to_come_back(
-    canned: Canned, canned_cluster: Cluster
-) -> None:
-    canned.answer = lambda asked: (429, failure(429, "TooManyRequests", "slow"), {"Retry-After": "7"})
+def test_too_many_requests_says_when_to_come_back(canned: Canned, canned_cluster: Cluster) -> None:
+    canned.answer = lambda asked: (
+        429,
+        failure(429, "TooManyRequests", "slow"),
+        {"Retry-After": "7"},
+    )
     with pytest.raises(errors.TooManyRequests) as refused:
         asking.get_pod(canned_cluster, namespace="n", name="x")
     assert refused.value.retry_after == 7
@@ -199,7 +202,10 @@ def test_a_watch_yields_changes_and_bookmarks(canned: Canned, canned_cluster: Cl
     body = lines({"type": "ADDED", "object": pod}, {"type": "BOOKMARK", "object": mark})
     canned.answer = lambda asked: (200, body, {})
     changes = list(watch(canned_cluster))
-    assert [(c.kind.value, c.resource_version) for c in changes] == [("ADDED", "6"), ("BOOKMARK", "8")]
+    assert [(c.kind.value, c.resource_version) for c in changes] == [
+        ("ADDED", "6"),
+        ("BOOKMARK", "8"),
+    ]
     path = canned.asked[0].path
     assert "resourceVersion=5" in path
     assert "allowWatchBookmarks=true" in path

@@ -133,9 +133,7 @@ def test_a_death_at_any_point_costs_neither_a_pod_nor_a_second(
 def _moves_are_legal() -> None:
     for instance in Instance.objects.all():
         rows = list(Transition.objects.filter(instance=instance).order_by("id"))
-        for before, after in zip(rows, rows[1:], strict=False):
+        for before, after in itertools.pairwise(rows):
             assert before.to_state == after.from_state
-            assert lifecycle.is_legal(
-                from_state=State(after.from_state), to=State(after.to_state)
-            )
+            assert lifecycle.is_legal(from_state=State(after.from_state), to=State(after.to_state))
         assert [row.to_state for row in rows].count("provisioning") == 1

@@ -84,9 +84,7 @@ def test_a_run_first_seen_when_it_is_over_is_exact(attempt: Attempt) -> None:
 
 def test_a_pod_that_never_ran_costs_nothing(attempt: Attempt) -> None:
     observe(attempt, phase="Pending", state=factory.waiting("ContainerCreating"), container_id="")
-    pod = observe(
-        attempt, phase="Failed", reason="UnexpectedAdmissionError", message="no device"
-    )
+    pod = observe(attempt, phase="Failed", reason="UnexpectedAdmissionError", message="no device")
     assert not UsageInterval.objects.exists()
     assert pod.settlement == Settlement.NEVER_RAN
 

@@ -144,9 +144,7 @@ def test_a_pod_seen_before_its_creation_was_recorded_is_adopted() -> None:
         (pod(is_deleting=True), State.RECOVERING, "deleted_outside"),
     ],
 )
-def test_what_a_pod_says_decides_the_state(
-    seen: PodView, to: State | None, reason: str
-) -> None:
+def test_what_a_pod_says_decides_the_state(seen: PodView, to: State | None, reason: str) -> None:
     found = step(State.SCHEDULING, attempt=attempt(), pods=(seen,))
     if to is None:
         assert isinstance(found, Rest)
@@ -323,9 +321,7 @@ def test_a_pod_that_will_not_go_calls_somebody_and_is_never_given_up() -> None:
 def test_the_finalizer_goes_when_the_seconds_are_settled(
     settlement: Settlement, phase: str, is_scheduled: bool, may_go: bool
 ) -> None:
-    going = pod(
-        is_deleting=True, settlement=settlement, phase=phase, is_scheduled=is_scheduled
-    )
+    going = pod(is_deleting=True, settlement=settlement, phase=phase, is_scheduled=is_scheduled)
     found = step(State.STOPPING, desired=Desired.STOPPED, attempt=attempt(), pods=(going,))
     released = found == Act(effect=ReleasePod(UID), again=lifecycle.UNTIL_SEEN)
     assert released is may_go

@@ -72,7 +72,8 @@ def test_what_would_run_or_read_something_here_is_refused(changes: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "hello", "a: b: c", "!!python/object/apply:os.system [ls]", "x" * 300_000]
+    "text",
+    ["", "{", "[]", "hello", "a: b: c", "!!python/object/apply:os.system [ls]", "x" * 300_000],
 )
 def test_what_does_not_parse_is_refused(text: str) -> None:
     with pytest.raises(KubeconfigRefused):

@@ -32,9 +32,7 @@ def test_labels_of_a_family_we_do_not_sell_are_not_ignored() -> None:
 
 
 def test_a_name_of_one_family_needs_no_labels() -> None:
-    offer = NodeOffer(
-        resource_name="rebellions.ai/ATOM", labels={}, families=("rebellions-atom",)
-    )
+    offer = NodeOffer(resource_name="rebellions.ai/ATOM", labels={}, families=("rebellions-atom",))
     assert VENDORS["rebellions"].family_of(offer) == "rebellions-atom"
 
 

@@ -99,6 +99,7 @@ def mark_worker(reaper: Reaper) -> None:
     def stepped(of: Any) -> None:
         _current["instance"] = of.instance.pk
         step(of)
+        # A move has been committed before, and the pass gone on to what came of it.
         reaper.reach("committed")
 
     def applied(cluster: Any, manifest: Any) -> Any:
@@ -113,7 +114,8 @@ def mark_worker(reaper: Reaper) -> None:
     _put(asking, "apply", applied)
     for call in ("create_pod", "get_pod", "delete_pod", "remove_finalizer"):
         _wrap(asking, call, reaper, f"before {call}", f"after {call}")
-    _wrap(recording, "hand_back", reaper, "before writing", "written, not committed")
+    _wrap(recording, "_write", reaper, "before writing", "written, not committed")
+    _wrap(recording, "record_move", reaper, "", "committed")
 
 
 def mark_watcher(reaper: Reaper) -> None:
@@ -122,7 +124,9 @@ def mark_watcher(reaper: Reaper) -> None:
 
     def observed(*, cluster: Any, observation: Any, at: Any) -> bool:
         running = "running" if observation.container_state == "running" else "pending"
-        reaper.about(observation.instance_id, f"saw it {'over' if observation.is_over else running}")
+        reaper.about(
+            observation.instance_id, f"saw it {'over' if observation.is_over else running}"
+        )
         reaper.reach()
         is_new = observe(cluster=cluster, observation=observation, at=at)
         reaper.reach("committed")
@@ -164,4 +168,3 @@ def _wrap(module: Any, name: str, reaper: Reaper, before: str, after: str) -> No
 def _put(module: Any, name: str, function: Callable[..., Any]) -> None:
     # For the life of the process: it is forked for this and ends with it.
     patch.object(module, name, function).start()
-

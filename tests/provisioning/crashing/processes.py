@@ -4,6 +4,7 @@ A Celery worker of one process, and the watch command; both with marks, both on 
 database and broker.  What dies is started again, as the supervisor would.
 """
 
+import ctypes
 import faulthandler
 import os
 import signal
@@ -30,6 +31,7 @@ from provisioning import deferring
 from tests.provisioning.crashing import points
 
 LEASE_SECONDS = 3.0
+_PR_SET_PDEATHSIG = 1
 
 
 class Kept:
@@ -64,6 +66,8 @@ class Kept:
             os._exit(1)
 
     def _become(self) -> None:
+        # Nobody is left behind when the test itself is killed.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)

@@ -1,0 +1,37 @@
+"""A kubeconfig that makes no sense is refused, in words that do not repeat it."""
+
+import traceback
+from typing import Any
+
+import pytest
+import yaml
+
+from provisioning.cluster import kubeconfigs
+from provisioning.errors import KubeconfigRefused
+from tests.provisioning.test_reading_kubeconfigs import kubeconfig
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"current-context": ["main"]},
+        {"contexts": [{"name": ["main"], "context": {}}]},
+        {"contexts": [{"name": "main", "context": {"cluster": ["c"], "user": "u"}}]},
+        {"clusters": [{"name": {"c": 1}, "cluster": {"server": "https://x"}}]},
+        {"cluster": {"server": "https://[::1"}},
+    ],
+)
+def test_nonsense_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(KubeconfigRefused):
+        kubeconfigs.parse_kubeconfig(yaml.safe_dump(kubeconfig(**changes)))
+
+
+def test_a_user_that_is_no_name_is_nobody() -> None:
+    odd = kubeconfig(contexts=[{"name": "main", "context": {"cluster": "c", "user": ["u"]}}])
+    assert kubeconfigs.parse_kubeconfig(yaml.safe_dump(odd))["users"][0]["user"] == {}
+
+
+def test_a_line_that_does_not_parse_is_not_quoted() -> None:
+    with pytest.raises(KubeconfigRefused) as refused:
+        kubeconfigs.parse_kubeconfig("token: secret-token: x")
+    assert "secret-token: x" not in "".join(traceback.format_exception(refused.value))
