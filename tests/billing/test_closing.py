@@ -121,6 +121,15 @@ def test_a_quarantined_fact_blocks_the_months_it_touches(
     assert codes(march) == (["quarantined"] if blocks else [])
 
 
+def test_a_run_said_to_start_in_the_future_blocks_now(
+    account: Account, march: BillingPeriod
+) -> None:
+    far = factory.run_fact(account=account, started_at=NOON + timedelta(days=3650))
+    metering.record_run(fact=far, at=NOON)
+
+    assert codes(march) == ["quarantined"]
+
+
 def test_a_neighbours_quarantined_fact_does_not_block(
     neighbour: Account, march: BillingPeriod
 ) -> None:

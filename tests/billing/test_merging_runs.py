@@ -40,7 +40,7 @@ def histories(draw: st.DrawFn) -> list[Run]:
     runs = []
     for holder in draw(st.lists(st.sampled_from(HOLDERS), min_size=1, unique=True)):
         clock = 0
-        for number in range(draw(st.integers(1, 4))):
+        for number in range(draw(st.integers(2, 4))):
             start = clock + draw(st.integers(0, 50))
             length = draw(st.integers(1, 300))
             end_is_told = draw(st.booleans())

@@ -28,15 +28,15 @@ class Run:
 RUNS = st.builds(
     lambda start, length, has_finalizer: Run(start, start + length, has_finalizer),
     st.integers(0, 200),
-    st.integers(1, 300),
+    st.integers(20, 400),
     st.booleans(),
 )
 
 
 @examples(30)
 @given(
-    runs=st.lists(RUNS, min_size=1, max_size=4),
-    looks=st.lists(st.tuples(st.integers(1, 600), st.integers(0, 40)), max_size=8),
+    runs=st.lists(RUNS, min_size=2, max_size=4),
+    looks=st.lists(st.tuples(st.integers(1, 600), st.integers(0, 40)), min_size=5, max_size=10),
 )
 def test_billed_is_proved_and_never_more_than_what_ran(
     db: None, runs: list[Run], looks: list[tuple[int, int]]
