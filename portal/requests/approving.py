@@ -38,7 +38,7 @@ def approve_quota_request(
         raise DevicesOutOfRange
     if granted > quota_request.devices:
         raise MoreThanAsked
-    _require_outsider(quota_request.project, by=by)
+    _require_outsider(quota_request, quota_request.project, by=by)
     quota_request.decide(
         state=State.APPROVED, by=by, at=at, reason=reason.strip(), granted_devices=granted
     )
@@ -70,7 +70,7 @@ def approve_request(
     *, instance_request: InstanceRequest, by: User, at: datetime, reason: str = ""
 ) -> list[Instance]:
     """Let a held request go: reserve its quota and launch its instances."""
-    _require_outsider(instance_request.project, by=by)
+    _require_outsider(instance_request, instance_request.project, by=by)
     instance_request.decide(state=State.APPROVED, by=by, at=at, reason=reason.strip())
     return fulfilling.launch_requested(instance_request=instance_request, at=at)
 
@@ -92,11 +92,13 @@ def withdraw_request(
 def _reject(wish: D, project: Project, *, reason: str, by: User, at: datetime) -> D:
     if not reason.strip():
         raise ReasonMissing
-    _require_outsider(project, by=by)
+    _require_outsider(wish, project, by=by)
     return wish.decide(state=State.REJECTED, by=by, at=at, reason=reason.strip())
 
 
-def _require_outsider(project: Project, *, by: User) -> None:
+def _require_outsider(wish: Decidable, project: Project, *, by: User) -> None:
     theirs = Q(memberships__user=by) | Q(projects__memberships__user=by)
-    if Tenant.objects.filter(theirs, pk=project.tenant_id).exists():
+    is_member = Tenant.objects.filter(theirs, pk=project.tenant_id).exists()
+    # Who asked and then left the tenant is no outsider either.
+    if is_member or wish.submitted_by_id == by.pk:
         raise ConflictOfInterest

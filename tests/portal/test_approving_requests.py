@@ -137,6 +137,19 @@ def test_a_guest_of_one_project_does_not_decide_for_it(
         approving.approve_quota_request(quota_request=submitted_quota_request, by=bob, at=NOON)
 
 
+def test_who_asked_and_left_the_tenant_does_not_decide(
+    project: Project, tenant: Tenant, catalog: Catalog, alice: User, bob: User
+) -> None:
+    member = joining.add_member(tenant=tenant, email=bob.email, role=Role.MEMBER, by=alice, at=NOON)
+    own = factory.submit_quota(project, catalog.family, 8, by=bob)
+    joining.remove_member(membership=member, by=bob)
+
+    with pytest.raises(ConflictOfInterest):
+        approving.approve_quota_request(quota_request=own, by=bob, at=NOON)
+    with pytest.raises(ConflictOfInterest):
+        approving.reject_quota_request(quota_request=own, reason="No.", by=bob, at=NOON)
+
+
 def test_approval_of_a_held_request_reserves_and_launches(
     held: InstanceRequest, granted: Project, catalog: Catalog, bob: User
 ) -> None:
