@@ -80,9 +80,8 @@ def seed(*, home: Path, image: str | None, at: datetime) -> dict[str, dict[str, 
         for character in CAST:
             _bring_on(character, password=logins[character.login]["password"], at=at)
         if image:
-            RuntimeImage.objects.get_or_create(
-                reference=image, defaults={"slug": "workspace-given", "name": image}
-            )
+            given = {"reference": image, "name": image[:80], "is_retired": False}
+            RuntimeImage.objects.update_or_create(slug="workspace-given", defaults=given)
     return logins
 
 

@@ -33,6 +33,13 @@ def test_seeding_twice_adds_nothing(tmp_path: Path) -> None:
     assert all(before)
 
 
+def test_another_image_replaces_the_one_given_before(tmp_path: Path) -> None:
+    load_catalog()
+    for image in ("registry.local/npu-workspace:1", "registry.local/" + "deep/" * 20 + "npu:2"):
+        seeding.seed(home=tmp_path, image=image, at=NOON)
+        assert RuntimeImage.objects.get(slug="workspace-given").reference == image
+
+
 def test_the_logins_open_the_door_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     load_catalog()
     logins = seeding.seed(home=tmp_path, image=None, at=NOON)
