@@ -19,7 +19,9 @@ FARM_HOME = Path(env.str("FARM_HOME", default=str(BASE_DIR / ".farm"))).resolve(
 env.ENVIRON = {**environment.load(FARM_HOME), **os.environ}
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="unset: `manage.py up` writes one")
+# Enough for commands before the first `manage.py up`, which writes one; the web refuses it.
+UNSET_SECRET_KEY = "unset"  # noqa: S105
+SECRET_KEY = env.str("SECRET_KEY", default="") or UNSET_SECRET_KEY
 FARM_ENCRYPTION_KEY = env.str("FARM_ENCRYPTION_KEY", default="")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -56,6 +58,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.health.answering",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",

@@ -31,8 +31,6 @@ pytestmark = pytest.mark.django_db
 
 # Whoever comes: nothing behind these doors is anybody's.
 PUBLIC = {
-    "health-live",
-    "health-ready",
     "api-schema",
     "web:landing",
     "web:preferences",
