@@ -21,7 +21,7 @@ def state_of(raised: Raised) -> Json:
     cluster = raised.cluster
     return {
         "resource_version": cluster.store.rv,
-        "oldest_version": cluster.history.oldest,
+        "oldest_version": cluster.history.oldest(PODS),
         "pods": len(cluster.store.all(PODS)),
         "watches": [watch.kind.plural for watch in cluster.watches.each()],
         "nodes": {name: _node_state(kubelet) for name, kubelet in raised.kubelets.items()},

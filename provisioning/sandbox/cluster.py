@@ -40,11 +40,6 @@ class Cluster:
 def lay_ground(*, spec: ClusterSpec, farm: Farm, clock: Clock, journal: Journal) -> Cluster:
     """A cluster with nothing in it and nobody at work."""
     store = Store(journal)
-    history = History(
-        store,
-        clock=clock,
-        window_seconds=farm.server.event_window_seconds,
-        limit=farm.server.event_window_size,
-    )
+    history = History(store, clock=clock, server=farm.server)
     watches = Watches(store, history, clock=clock, bookmark_seconds=farm.server.bookmark_seconds)
     return Cluster(spec, farm, clock, Timers(clock), store, history, watches)

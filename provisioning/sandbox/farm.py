@@ -28,8 +28,11 @@ class Server:
 
     version: str = "v1.36.2"
     bookmark_seconds: float = 60.0
-    event_window_seconds: float = 300.0
+    # How far back a watch may resume: so long, and so many changes of a kind.
+    event_window_seconds: float = 90.0
     event_window_size: int = 100_000
+    # How long the pages of a list can be asked for, as etcd's compaction decides.
+    page_seconds: float = 300.0
     event_ttl_seconds: float = 3600.0
 
 

@@ -35,6 +35,10 @@ class Stored:
             self._item = dump(self.object)
         return self._item
 
+    def drop_bytes(self) -> None:
+        """Forget the serialised forms; they can be made again."""
+        self._item = self._partial = None
+
     @property
     def partial(self) -> bytes:
         """The object for who asked for its metadata only."""
@@ -71,6 +75,10 @@ class Change:
             told = self._told_as(type_)
             self._lines[key] = watch_line(type_, told.partial if partial else told.document)
         return self._lines[key]
+
+    def drop_lines(self) -> None:
+        """Forget the lines: whoever watches has been told by now."""
+        self._lines.clear()
 
     def _told_as(self, type_: str) -> Stored:
         # An object that leaves a selection is told as it was, at the version of the change.
@@ -181,6 +189,10 @@ class Store:
     def _tell(self, change: Change) -> None:
         for listener in self._listeners[change.now.kind]:
             listener(change)
+        # Old versions live on in the history; their bytes would be most of the memory.
+        change.drop_lines()
+        if change.before is not None:
+            change.before.drop_bytes()
 
 
 def new_uid() -> str:

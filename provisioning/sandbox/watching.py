@@ -187,7 +187,9 @@ class Watches:
     def expire(self, watch: Watch) -> None:
         """Tell a client that its version is too old, and end its watch."""
         asked = watch.options.resource_version
-        error = errors.expired(f"too old resource version: {asked} ({self._history.oldest})")
+        error = errors.expired(
+            f"too old resource version: {asked} ({self._history.oldest(watch.kind)})"
+        )
         watch.take()
         watch.push(watch_line("ERROR", dump(error.body())))
         watch.cut()
