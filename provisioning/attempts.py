@@ -7,15 +7,16 @@ knows which name to look up.  Called inside the transaction that records a pass.
 from datetime import datetime
 from uuid import UUID
 
-from provisioning import installation, manifests, names, offers, placing, queueing
+from provisioning import manifests, names, offers, placing, queueing
 from provisioning.errors import NoCapacity
 from provisioning.models import Attempt, Instance, Pool
+from provisioning.names import Marks
 from provisioning.specs import PodSpec
 from provisioning.states import AttemptState
 from provisioning.vendors import VENDORS
 
 
-def open_attempt(*, instance: Instance, at: datetime) -> Attempt:
+def open_attempt(*, instance: Instance, marks: Marks, at: datetime) -> Attempt:
     """Choose a pool and write the next attempt down; raises `NoCapacity` with the reason."""
     # Two who place at once would both see the last device free.
     pools = offers.lock_pools(family_id=instance.instance_type.family_id, at=at)
@@ -27,7 +28,7 @@ def open_attempt(*, instance: Instance, at: datetime) -> Attempt:
     if isinstance(choice, placing.NoChoice):
         raise NoCapacity(choice.message, reason=choice.reason)
     pool = next(pool for pool in pools if pool.pk == choice.pool_id)
-    spec = spec_of(instance=instance, attempt_no=instance.attempt_no + 1, pool=pool)
+    spec = spec_of(instance=instance, attempt_no=instance.attempt_no + 1, pool=pool, marks=marks)
     return Attempt.objects.create(
         instance=instance,
         no=spec.attempt_no,
@@ -56,9 +57,8 @@ def bury_attempt(*, attempt: Attempt, at: datetime) -> None:
     )
 
 
-def spec_of(*, instance: Instance, attempt_no: int, pool: Pool) -> PodSpec:
+def spec_of(*, instance: Instance, attempt_no: int, pool: Pool, marks: Marks) -> PodSpec:
     """Return what the attempt's pod is made of."""
-    marks = installation.current()
     vendor = VENDORS[pool.family.vendor.slug]
     selector = vendor.node_selector(family=pool.family.slug, resource_name=pool.resource_name)
     return PodSpec(

@@ -75,7 +75,7 @@ def _attempt(of: Pass) -> Attempt:
 
 def _place(effect: Place, of: Pass) -> Outcome:
     def write() -> Changes:
-        attempt = attempts.open_attempt(instance=of.instance, at=of.at)
+        attempt = attempts.open_attempt(instance=of.instance, marks=of.marks, at=of.at)
         return {"attempt_no": attempt.no, "pool": attempt.pool}
 
     return Outcome(write=write, move=Move(to=State.PROVISIONING, reason="placed"), again=AT_ONCE)
@@ -83,10 +83,16 @@ def _place(effect: Place, of: Pass) -> Outcome:
 
 def _prepare_namespace(effect: PrepareNamespace, of: Pass) -> Outcome:
     cluster, tenant_id = _attempt(of).cluster, of.instance.tenant_id
-    applied = namespacing.prepare(cluster=cluster, tenant_id=tenant_id)
+    applied = namespacing.prepare(cluster=cluster, tenant_id=tenant_id, marks=of.marks)
 
     def write() -> Changes:
-        namespacing.remember(cluster=cluster, tenant_id=tenant_id, applied_hash=applied, at=of.at)
+        namespacing.remember(
+            cluster=cluster,
+            tenant_id=tenant_id,
+            marks=of.marks,
+            applied_hash=applied,
+            at=of.at,
+        )
         return {}
 
     return Outcome(write=write)
@@ -94,7 +100,9 @@ def _prepare_namespace(effect: PrepareNamespace, of: Pass) -> Outcome:
 
 def _create_pod(effect: CreatePod, of: Pass) -> Outcome:
     attempt = _attempt(of)
-    spec = attempts.spec_of(instance=of.instance, attempt_no=attempt.no, pool=attempt.pool)
+    spec = attempts.spec_of(
+        instance=of.instance, attempt_no=attempt.no, pool=attempt.pool, marks=of.marks
+    )
     manifest = manifests.pod_for(spec)
     if manifests.hash_of(manifest, spec) != attempt.spec_hash:
         # We write pods otherwise since the attempt was opened: nobody would know this one for ours.

@@ -71,10 +71,11 @@ def gather(claim: Claim, *, at: datetime) -> Pass:
     ours = [pod for pod in seen if _is_ours(pod, attempts)]
     present = tuple(pod for pod in ours if pod.gone_at is None)
     attempt = attempts[-1] if attempts else None
+    marks = installation.current()
     return Pass(
         claim=claim,
         at=at,
-        marks=installation.current(),
+        marks=marks,
         attempt=attempt,
         attempts=attempts,
         pods=present,
@@ -94,7 +95,7 @@ def gather(claim: Claim, *, at: datetime) -> Pass:
             attempts_lately=_count(attempts, instance, since=at - LATELY, created=True),
             attempts_refused=_count(attempts, instance, since=at - LATELY, created=False),
             listed_at=attempt.cluster.last_list_at if attempt else None,
-            is_namespace_ready=_is_namespace_ready(instance, attempt),
+            is_namespace_ready=_is_namespace_ready(instance, attempt, marks),
         ),
     )
 
@@ -127,10 +128,10 @@ def _count(
     )
 
 
-def _is_namespace_ready(instance: Instance, attempt: Attempt | None) -> bool:
+def _is_namespace_ready(instance: Instance, attempt: Attempt | None, marks: Marks) -> bool:
     if instance.state != State.PROVISIONING or attempt is None:
         return False
-    return namespacing.is_ready(cluster=attempt.cluster, tenant_id=instance.tenant_id)
+    return namespacing.is_ready(cluster=attempt.cluster, tenant_id=instance.tenant_id, marks=marks)
 
 
 def _attempt_view(attempt: Attempt | None) -> AttemptView | None:

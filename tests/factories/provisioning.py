@@ -201,4 +201,9 @@ def instant(at: datetime) -> str:
 
 def _spec_of(attempt: Attempt) -> PodSpec:
 
-    return attempts.spec_of(instance=attempt.instance, attempt_no=attempt.no, pool=attempt.pool)
+    return attempts.spec_of(
+        instance=attempt.instance,
+        attempt_no=attempt.no,
+        pool=attempt.pool,
+        marks=installation.current(),
+    )

@@ -49,7 +49,7 @@ def cluster(canned: Canned, on_offer: None) -> Cluster:
 
 @pytest.fixture
 def attempt(instance: Instance) -> Attempt:
-    attempt = open_attempt(instance=instance, at=NOON)
+    attempt = open_attempt(instance=instance, marks=installation.current(), at=NOON)
     confirm_attempt(attempt=attempt, uid=uuid4(), at=NOON)
     return Attempt.objects.select_related("instance", "cluster", "pool__family__vendor").get(
         pk=attempt.pk
@@ -109,7 +109,7 @@ def test_a_pod_that_cannot_be_written_does_not_stop_the_watch(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_watcher_that_lost_its_session_ends(
-    cluster: Cluster, instance: Instance, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock that makes it the only one went with the session."""
 
@@ -117,7 +117,7 @@ def test_a_watcher_that_lost_its_session_ends(
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    raw = factory.raw_pod(factory_attempt(instance))
+    raw = factory.raw_pod()
     page = relisting.Pass(
         cluster=cluster, marks=installation.current(), began_at=AT, nodes={}, known={}
     )
@@ -129,14 +129,6 @@ def test_a_watcher_that_lost_its_session_ends(
     with pytest.raises(OperationalError):
         watching.take_change(cluster, change, marks=page.marks, at=AT)
     connection.close()
-
-
-def factory_attempt(instance: Instance) -> Attempt:
-    attempt = open_attempt(instance=instance, at=NOON)
-    confirm_attempt(attempt=attempt, uid=uuid4(), at=NOON)
-    return Attempt.objects.select_related("instance", "cluster", "pool__family__vendor").get(
-        pk=attempt.pk
-    )
 
 
 def test_replaced_credentials_are_used_from_the_next_list_on(

@@ -35,7 +35,7 @@ def attempt(instance: Instance) -> Attempt:
 
 def make_attempt(instance: Instance) -> Attempt:
     """The instance's pod has just been created."""
-    attempt = open_attempt(instance=instance, at=NOON)
+    attempt = open_attempt(instance=instance, marks=installation.current(), at=NOON)
     confirm_attempt(attempt=attempt, uid=uuid4(), at=NOON)
     return Attempt.objects.select_related("instance", "cluster", "pool__family__vendor").get(
         pk=attempt.pk

@@ -276,7 +276,9 @@ def test_a_watch_tells_what_a_list_would(farm: Farm) -> None:
 def stray_pod(farm: Farm, like: Instance) -> str:
     """A pod of an instance that is in no table, as after a database was restored."""
     attempt = Attempt.objects.select_related("pool__family__vendor").get(instance=like)
-    spec = attempts.spec_of(instance=like, attempt_no=1, pool=attempt.pool)
+    spec = attempts.spec_of(
+        instance=like, attempt_no=1, pool=attempt.pool, marks=installation.current()
+    )
     unknown = replace(spec, instance_id=uuid4(), name=f"stray-{uuid4()}")
     pod = asking.create_pod(farm.cluster, manifests.pod_for(unknown))
     return str(pod["metadata"]["uid"])

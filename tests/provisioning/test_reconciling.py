@@ -13,6 +13,7 @@ from django.db import connection
 from provisioning import (
     attempts,
     carrying,
+    installation,
     leasing,
     manifests,
     reconciling,
@@ -360,7 +361,7 @@ def test_a_create_is_not_begun_on_a_lease_about_to_run_out(instance: Instance, a
     claim = leasing.claim_due(at=NOON)
     assert claim is not None
     spent = leasing.Claim(claim.instance, claim.token, runs_out_at=0)
-    attempts.open_attempt(instance=instance, at=NOON)
+    attempts.open_attempt(instance=instance, marks=installation.current(), at=NOON)
     Instance.objects.filter(pk=instance.pk).update(state=State.PROVISIONING, attempt_no=1)
     claim.instance.refresh_from_db()
     reconciling.reconcile(spent, at=NOON)
@@ -409,5 +410,7 @@ def _as_stored(posted: dict[str, Any]) -> dict[str, Any]:
 def test_the_hash_of_an_attempt_is_the_hash_of_its_pod(instance: Instance, api: Api) -> None:
     drain()
     attempt = instance.attempts.select_related("pool__family__vendor", "instance").get()
-    spec = attempts.spec_of(instance=attempt.instance, attempt_no=1, pool=attempt.pool)
+    spec = attempts.spec_of(
+        instance=attempt.instance, attempt_no=1, pool=attempt.pool, marks=installation.current()
+    )
     assert attempt.spec_hash == manifests.hash_of(manifests.pod_for(spec), spec)
