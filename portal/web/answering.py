@@ -15,6 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
@@ -41,11 +42,14 @@ def _door(view: View, verbs: list[str]) -> View:
         if not request.user.is_authenticated:
             return _to_sign_in(request)
         try:
-            return view(request, *args, **kwargs)
+            answer = view(request, *args, **kwargs)
         except NotFound as error:
             raise Http404 from error
         except Forbidden as error:
             raise PermissionDenied from error
+        # A polled part has its page's address: going back must not show the part alone.
+        patch_vary_headers(answer, ["HX-Request"])
+        return answer
 
     return require_http_methods(verbs)(enter)
 
@@ -101,4 +105,6 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     # A fragment that is polled must not swallow the sign-in page: it sends the whole page there.
     if getattr(request, "htmx", False):
         return HttpResponse(headers={"HX-Refresh": "true"})
-    return redirect_to_login(request.get_full_path())
+    # What only takes a POST has nothing to show after the sign-in.
+    wanted = request.get_full_path() if request.method in ("GET", "HEAD") else "/"
+    return redirect_to_login(wanted)

@@ -29,6 +29,18 @@ def test_no_page_needs_a_hole_in_the_policy(address: Address, world: World, visi
         assert not ELSEWHERE.findall(page)
 
 
+def test_going_back_does_not_show_a_polled_part_alone(world: World, visit: Visits) -> None:
+    answer = visit(world.people["alice"]).get(f"/t/{world.tenant.slug}/instances/")
+
+    assert "HX-Request" in answer["Vary"]
+
+
+def test_after_the_sign_in_nobody_lands_where_only_a_post_goes(world: World, visit: Visits) -> None:
+    address = f"/t/{world.tenant.slug}/instances/{world.instance.pk}/stop/"
+
+    assert visit().post(address)["Location"] == "/accounts/login/?next=/"
+
+
 def test_what_people_type_is_shown_as_text(world: World, visit: Visits) -> None:
     browser = visit(world.people["alice"])
     nasty = '"><script>alert(1)</script>'
