@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from portal.engines import environment, ports, postgres, processes
 
@@ -25,7 +26,7 @@ Say = Callable[[str], None]
 
 
 class AlreadyUp(Exception):
-    """This farm is already up in another terminal."""
+    """This farm is up in another terminal, or is still stopping."""
 
 
 class DidNotStart(Exception):
@@ -49,7 +50,7 @@ class Plan:
 
 def run(plan: Plan, *, say: Say) -> None:
     """Serve until SIGINT or SIGTERM.  Raises `AlreadyUp`, `DidNotStart`."""
-    with _only_one(plan.home):
+    with _only_one(plan.home) as lock:
         if not ports.is_free(plan.port):
             raise DidNotStart(f"port {plan.port} is taken; choose another with --port")
         values = environment.complete(plan.home)
@@ -65,7 +66,8 @@ def run(plan: Plan, *, say: Say) -> None:
         supervisord = subprocess.Popen(
             [*command, "supervisor.supervisord", "-c", str(file)],
             cwd=plan.checkout,
-            stdin=subprocess.DEVNULL,
+            # Held until it has ended too: killed, this process leaves it stopping its programs.
+            stdin=lock,
             start_new_session=True,
         )
         with _stopped_by_signal(supervisord):
@@ -204,14 +206,15 @@ def _wait_for(condition: Callable[[], bool], otherwise: str, *, seconds: float =
 
 
 @contextlib.contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
+def _only_one(home: Path) -> Iterator[TextIO]:
+    # Logs hold what mails say while they go to the console, links for new passwords among it.
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (home / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyUp from None
-        yield
+        yield lock
 
 
 @contextlib.contextmanager

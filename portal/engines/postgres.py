@@ -119,8 +119,8 @@ def initialise(*, data: Path, password: str) -> None:
         return
     _own(data)
     password_file = data.parent / f".{data.name}-{secrets.token_hex(4)}"
+    password_file.touch(mode=0o600)
     password_file.write_text(password)
-    password_file.chmod(0o600)
     _give(password_file)
     try:
         subprocess.run(

@@ -1,10 +1,13 @@
 """The embedded engines: secrets kept once, data never taken for another farm's."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from portal.engines import environment, ports, postgres
+from portal.engines import environment, farm, ports, postgres
 
 
 def test_secrets_are_made_once_and_read_by_their_owner_alone(tmp_path: Path) -> None:
@@ -43,3 +46,37 @@ def test_data_of_a_removed_farm_are_put_aside_and_kept(tmp_path: Path) -> None:
 def test_an_odd_line_of_the_file_is_no_crash(tmp_path: Path, line: str) -> None:
     (tmp_path / "env").write_text(f"{line}\nX=1\n")
     assert environment.load(tmp_path)["X"] == "1"
+
+
+def test_a_farm_that_is_still_stopping_keeps_its_folder(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with farm._only_one(home) as lock:
+        # As the supervisor does, it outlives whoever started it.
+        left = subprocess.Popen(["sleep", "60"], stdin=lock)
+    try:
+        with pytest.raises(farm.AlreadyUp), farm._only_one(home):
+            pass
+    finally:
+        left.kill()
+        left.wait()
+    with farm._only_one(home):
+        pass
+
+
+def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:
+    with farm._only_one(tmp_path / "home"):
+        assert (tmp_path / "home").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("key", "serves"), [("", False), ("a key of its own", True)])
+def test_the_web_refuses_a_key_everybody_knows(tmp_path: Path, key: str, serves: bool) -> None:
+    outside = {"FARM_HOME": str(tmp_path), "DATABASE_URL": "postgres://x@127.0.0.1:1/x"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", "import portal.asgi"],
+        env={"PATH": os.environ["PATH"], "SECRET_KEY": key, **outside},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) is serves, done.stderr
+    assert serves or "SECRET_KEY is not set" in done.stderr
