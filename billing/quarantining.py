@@ -24,7 +24,8 @@ def put_aside(*, fact: RunFact, problem: FactProblem, at: datetime) -> Quarantin
         code=problem.value,
         defaults={
             "account": account,
-            "period_from": fact.started_at,
+            # A start in the future is a wrong clock: what runs now blocks now, not some day.
+            "period_from": min(fact.started_at, at),
             "period_until": fact.ended_at,
             "message": MESSAGES[problem],
             "fact": fact.as_json(),
