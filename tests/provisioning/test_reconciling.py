@@ -159,6 +159,22 @@ def test_an_unheard_create_is_looked_up_and_adopted(instance: Instance, api: Api
     assert str(instance.attempts.get().uid) == UID
 
 
+def test_an_attempt_whose_pod_would_be_written_otherwise_now_is_begun_anew(
+    instance: Instance, api: Api
+) -> None:
+    """As after an upgrade while the cluster was away: that pod would be nobody's, and billed."""
+    api.on_post = lambda asked: None
+    drain()
+    instance.attempts.update(spec_hash="of-another-release")
+    api.on_post = lambda asked: (201, {"metadata": {"uid": UID}}, {})
+    due(instance)
+    drain()
+    first, second = instance.attempts.order_by("no")
+    assert (first.state, second.state) == (AttemptState.GONE, AttemptState.CREATED)
+    posted = [asked.body for asked in api.canned.asked if asked.method == "POST"]
+    assert posted[-1]["metadata"]["name"] == second.pod_name
+
+
 def test_a_strangers_pod_of_our_name_is_left_alone(instance: Instance, api: Api) -> None:
     stranger = {"metadata": {"name": "x", "namespace": "n", "uid": UID, "resourceVersion": "1"}}
     api.on_post = lambda asked: (409, failure(409, "AlreadyExists", "already"), {})
