@@ -27,6 +27,10 @@ class Person:
         if self._http.get("/api/v1/me").status_code != 200:
             raise Refused(f"sign-in of {email} failed")
 
+    def close(self) -> None:
+        """Let go of the connections; the session stays signed in."""
+        self._http.close()
+
     def get(self, path: str, **params: Any) -> Json:
         """GET one document."""
         return self._answer(self._http.get(f"/api/v1/{path}", params=params))

@@ -14,7 +14,7 @@ from demo.telling import Teller
 
 T = TypeVar("T")
 
-RUN_FOR_S = 10
+RUN_FOR_S = 20
 QUEUE_TIMEOUT_S = 180
 PROOF_TIMEOUT_S = 180
 

@@ -47,12 +47,12 @@ def test_the_story_adds_up_and_can_be_told_again(home: Path) -> None:
 
     for told in (first, second):
         ran = datetime.fromisoformat(told["ended_at"]) - datetime.fromisoformat(told["started_at"])
-        assert told["seconds"] == ran.total_seconds() >= 10
+        assert told["seconds"] == ran.total_seconds() >= 20
         exact = Decimal(told["device_seconds_billed"]) * Decimal(told["hourly_rate"]) / 3600
         net = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
         assert told["device_seconds_billed"] == told["device_seconds"]
         assert told["net_amount"] == net
-        assert told["tax_amount"] == net // 10
+        assert told["tax_amount"] == net // 10 > 0
         assert told["total_amount"] == net + net // 10
         assert told["devices"]
     assert first["pod"] != second["pod"]

@@ -1,6 +1,6 @@
 """Races between people, over HTTP, against several web processes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,13 +11,24 @@ from tests.running import RunningFarm
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
+SignIn = Callable[[str], Person]
+
 FAMILY = "rebellions-atom"
 QUOTA = 10
 AT_ONCE = 50
 
 
-def person(farm: RunningFarm, part: str) -> Person:
-    return Person(address=farm.address, **farm.logins[part])
+@pytest.fixture
+def sign_in(farm: RunningFarm) -> Iterator[SignIn]:
+    people: list[Person] = []
+
+    def signed_in(part: str) -> Person:
+        people.append(Person(address=farm.address, **farm.logins[part]))
+        return people[-1]
+
+    yield signed_in
+    for person in people:
+        person.close()
 
 
 def project_of(alice: Person) -> dict[str, Any]:
@@ -50,9 +61,9 @@ def at_once(calls: list[Callable[[], Any]]) -> tuple[list[Any], list[str]]:
     return [future.result() for future in futures if not future.exception()], refusals
 
 
-def test_of_two_approvers_one_decides(farm: RunningFarm) -> None:
-    alice = person(farm, "tenant")
-    approvers = [person(farm, "approver"), person(farm, "second approver")]
+def test_of_two_approvers_one_decides(sign_in: SignIn) -> None:
+    alice = sign_in("tenant")
+    approvers = [sign_in("approver"), sign_in("second approver")]
     before = quota_of(alice)["granted"]
     for _ in range(5):
         asked = ask_for_quota(alice, devices=1)
@@ -67,9 +78,9 @@ def test_of_two_approvers_one_decides(farm: RunningFarm) -> None:
     assert quota_of(alice)["granted"] == before + 5
 
 
-def test_of_fifty_requests_ten_devices_are_reserved(farm: RunningFarm) -> None:
-    alice = person(farm, "tenant")
-    bob = person(farm, "approver")
+def test_of_fifty_requests_ten_devices_are_reserved(sign_in: SignIn) -> None:
+    alice = sign_in("tenant")
+    bob = sign_in("approver")
     missing = QUOTA - quota_of(alice)["free"]
     if missing > 0:
         asked = ask_for_quota(alice, devices=missing)
@@ -77,7 +88,7 @@ def test_of_fifty_requests_ten_devices_are_reserved(farm: RunningFarm) -> None:
     before = quota_of(alice)
     assert before["free"] == QUOTA
     project = project_of(alice)
-    people = [person(farm, "tenant") for _ in range(8)]
+    people = [sign_in("tenant") for _ in range(8)]
     wish = {"project": project["id"], "instance_type": "atom-1", "image": "workspace"}
 
     def ask(number: int) -> Callable[[], Any]:
