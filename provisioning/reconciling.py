@@ -7,6 +7,7 @@ may come late, twice or never; each pass starts from the rows.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -65,7 +66,8 @@ def reconcile(claim: Claim, *, at: datetime) -> None:
     except Exception:
         # What is wrong with one instance must not hold up the others.
         logger.exception("pass over %s failed", claim.instance.pk)
-        recording.hand_back(claim, at=at, again=PAUSE_AFTER_ERROR)
+        with suppress(recording.LeaseLost):
+            recording.hand_back(claim, at=at, again=PAUSE_AFTER_ERROR)
 
 
 def _step(of: Pass) -> None:

@@ -348,6 +348,25 @@ def test_a_trouble_with_one_instance_does_not_hold_up_the_others(
     assert poison.next_reconcile_at == NOON + timedelta(seconds=30)
 
 
+def test_a_trouble_after_the_lease_is_lost_does_not_hold_up_the_others(
+    cluster: Cluster, api: Api
+) -> None:
+    account = factory.open_account()
+    poison, healthy = (factory.launch(account=account) for _ in range(2))
+    original = situations.gather
+
+    def gather(claim: Any, *, at: datetime) -> Any:
+        if claim.instance.pk == poison.pk:
+            Instance.objects.filter(pk=poison.pk).update(lease_token=uuid4())
+            raise ValueError("a bug")
+        return original(claim, at=at)
+
+    with patch.object(situations, "gather", gather):
+        drain()
+    healthy.refresh_from_db()
+    assert healthy.state == State.SCHEDULING
+
+
 def test_a_pass_that_outlives_its_lease_records_nothing(instance: Instance, api: Api) -> None:
     claim = leasing.claim_due(at=NOON)
     assert claim is not None
