@@ -13,6 +13,12 @@ from billing.facts import MESSAGES, FactProblem, RunFact
 from billing.models import Account, QuarantinedFact
 
 MERGED = "merged"
+# What the exact end of a run answers: it is in the ledger whole, whatever was missing before.
+ANSWERED_BY_END = (
+    FactProblem.SEEN_AFTER_CLOSE,
+    FactProblem.UNKNOWN_SKU,
+    FactProblem.UNKNOWN_ACCOUNT,
+)
 
 
 def put_aside(*, fact: RunFact, problem: FactProblem, at: datetime) -> QuarantinedFact:
@@ -41,9 +47,8 @@ def release(*, fact: RunFact, at: datetime) -> None:
     same = unanswered.filter(digest=fact.digest())
     settled = unanswered.none()
     if fact.ended_at is not None and fact.end_quality == "exact":
-        # The exact end settles whether the run went on after it was given up.
         settled = unanswered.filter(
-            code=FactProblem.SEEN_AFTER_CLOSE,
+            code__in=ANSWERED_BY_END,
             fact__holder_uid=str(fact.holder_uid),
             fact__run_id=fact.run_id,
         )

@@ -135,6 +135,19 @@ def test_the_exact_end_of_a_run_given_up_settles_that_it_was_seen_again(account:
     assert (kept.resolved_at, kept.resolution) == (LATER, "merged")
 
 
+def test_the_exact_end_of_a_run_answers_that_its_sku_was_unknown(account: Account) -> None:
+    begun = factory.run_fact(account=account, holder_uid=HOLDER, run_id="run", sku_code="brand-new")
+    kept = put_aside(begun)
+    factory.add_sku("brand-new")
+
+    factory.record_use(
+        account=account, holder_uid=HOLDER, run_id="run", sku_code="brand-new", seconds=600
+    )
+
+    kept.refresh_from_db()
+    assert (kept.resolved_at, kept.resolution) == (LATER, "merged")
+
+
 def test_the_same_fact_is_put_aside_once(fact: RunFact) -> None:
     strange = replace(fact, sku_code="no-such-sku")
 
