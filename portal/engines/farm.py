@@ -57,15 +57,14 @@ def run(plan: Plan, *, say: Say) -> None:
         server = _database(plan, values, say)
         child_environment = _environment(plan)
         found = _programs(plan, values, server)
-        file = processes.write_configuration(
-            home=plan.home, checkout=plan.checkout, found=found, environment=child_environment
-        )
+        file = processes.write_configuration(home=plan.home, checkout=plan.checkout, found=found)
         # The sandbox writes it when it serves; the last run's would be believed too early.
         (plan.home / "sandbox" / "ready").unlink(missing_ok=True)
         command = ["setpriv", "--pdeathsig", "TERM", "--", sys.executable, "-m"]
         supervisord = subprocess.Popen(
             [*command, "supervisor.supervisord", "-c", str(file)],
-            cwd=plan.checkout,
+            cwd=plan.home,
+            env={**os.environ, **child_environment},
             # Held until it has ended too: killed, this process leaves it stopping its programs.
             stdin=lock,
             start_new_session=True,

@@ -69,21 +69,18 @@ def socket_path(home: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"npu-farm-{os.getuid()}-{digest}.sock"
 
 
-def write_configuration(
-    *, home: Path, checkout: Path, found: list[Program], environment: dict[str, str]
-) -> Path:
-    """Write the supervisor's configuration file and return its path."""
-    log_dir = home / "log"
-    log_dir.mkdir(parents=True, exist_ok=True)
-    pairs = ",".join(f'{name}="{value}"' for name, value in sorted(environment.items()))
+def write_configuration(*, home: Path, checkout: Path, found: list[Program]) -> Path:
+    """Write the configuration of a supervisor that runs in `home`, and return its path."""
+    (home / "log").mkdir(parents=True, exist_ok=True)
     sections = [
         f"[unix_http_server]\nfile={socket_path(home)}\nchmod=0600",
         "[rpcinterface:supervisor]\n"
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
-        f"[supervisord]\nnodaemon=true\nsilent=true\nlogfile={log_dir / 'supervisor.log'}\n"
-        f"pidfile={home / 'supervisor.pid'}\nchildlogdir={log_dir}\nminfds=1024\n"
+        # Relative, for the supervisor reads some paths as format strings once and some twice.
+        "[supervisord]\nnodaemon=true\nsilent=true\nlogfile=log/supervisor.log\n"
+        "pidfile=supervisor.pid\nchildlogdir=log\nminfds=1024\n"
         + ("user=root\n" if os.geteuid() == 0 else ""),
-        *(_section(program, checkout, log_dir, pairs) for program in found),
+        *(_section(program, checkout) for program in found),
     ]
     file = home / "supervisor.conf"
     file.write_text("\n\n".join(_escaped(section) for section in sections) + "\n")
@@ -126,13 +123,12 @@ class Supervisor:
         return {info["name"]: (info["statename"], info["pid"]) for info in infos}
 
 
-def _section(program: Program, checkout: Path, log_dir: Path, pairs: str) -> str:
+def _section(program: Program, checkout: Path) -> str:
     return "\n".join(
         [
             f"[program:{program.name}]",
             f"command={shlex.join(program.command)}",
             f"directory={checkout}",
-            f"environment={pairs}",
             f"autostart={'true' if program.early else 'false'}",
             "autorestart=true",
             "startsecs=1",
@@ -142,7 +138,7 @@ def _section(program: Program, checkout: Path, log_dir: Path, pairs: str) -> str
             "stopasgroup=false",
             "killasgroup=true",
             "redirect_stderr=true",
-            f"stdout_logfile={log_dir / program.name}.log",
+            f"stdout_logfile=log/{program.name}.log",
             "stdout_logfile_maxbytes=10MB",
             "stdout_logfile_backups=2",
         ]
