@@ -1,13 +1,16 @@
 """The embedded engines: secrets kept once, data never taken for another farm's."""
 
+import contextlib
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
-from portal.engines import environment, farm, ports, postgres
+from portal.engines import environment, farm, ports, postgres, processes
 
 
 def test_secrets_are_made_once_and_read_by_their_owner_alone(tmp_path: Path) -> None:
@@ -80,3 +83,30 @@ def test_the_web_refuses_a_key_everybody_knows(tmp_path: Path, key: str, serves:
     )
     assert (done.returncode == 0) is serves, done.stderr
     assert serves or "SECRET_KEY is not set" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "100%s", '"quoted"', "한국"])
+def test_the_supervisor_reads_what_is_written_for_any_folder(tmp_path: Path, name: str) -> None:
+    from supervisor.options import ServerOptions
+
+    home = tmp_path / name
+    program = processes.Program("beat", ["beat", "--schedule", str(home / "beat")])
+    file = processes.write_configuration(home=home, checkout=tmp_path, found=[program])
+
+    options = ServerOptions()
+    with contextlib.chdir(home):
+        options.realize(["-c", str(file)])
+    (group,) = options.process_group_configs
+    (read,) = group.process_configs
+    assert shlex.split(read.command) == program.command
+    assert Path(home, read.stdout_logfile) == home / "log" / "beat.log"
+
+
+def test_a_farm_that_is_up_already_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(plan: farm.Plan, **kwargs: object) -> None:
+        raise farm.AlreadyUp
+
+    monkeypatch.setattr(farm, "run", refuse)
+
+    with pytest.raises(CommandError, match="up in another terminal"):
+        call_command("up")

@@ -50,7 +50,7 @@ class Command(BaseCommand):
             farm.run(plan, say=self._say)
         except (farm.AlreadyUp, farm.DidNotStart, TimeoutError) as error:
             logs = plan.home / "log"
-            raise CommandError(f"{error or error.__doc__} (logs: {logs})") from error
+            raise CommandError(f"{str(error) or error.__doc__} (logs: {logs})") from error
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
