@@ -204,6 +204,11 @@ BEGIN
             USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_invoice_is_final';
     END IF;
     IF OLD.state = 'draft' AND NEW.state = 'issued' THEN
+        -- An older snapshot would not show a line that was added since.
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'an invoice is issued in a read committed transaction'
+                USING ERRCODE = 'restrict_violation', CONSTRAINT = 'billing_invoice_sees_its_lines';
+        END IF;
         SELECT coalesce(sum(net_amount), 0) AS net, coalesce(sum(tax_amount), 0) AS tax
             INTO lines FROM billing_invoiceline WHERE invoice_id = NEW.id;
         IF (lines.net, lines.tax) IS DISTINCT FROM (NEW.net_amount::numeric, NEW.tax_amount::numeric) THEN

@@ -252,6 +252,22 @@ def test_an_invoice_that_is_not_its_lines_is_not_issued(issued: Invoice, draft: 
     assert refused_by == "billing_invoice_is_its_lines"
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_an_invoice_is_not_issued_from_an_older_snapshot(
+    issued: Invoice, draft: Invoice, level: str
+) -> None:
+    """It would not see a line that somebody has added since."""
+    net = draft.net_amount
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {level}")
+        cursor.execute("UPDATE billing_numberseries SET last_number = last_number + 1")
+        with pytest.raises(IntegrityError) as refusal:
+            cursor.execute(ISSUE_BY_HAND, ["INV-2026-000002", net, net, draft.pk])
+        transaction.set_rollback(True)
+    assert violated(refusal.value) == "billing_invoice_sees_its_lines"
+
+
 def test_a_line_with_a_price_no_book_knows_is_not_issued(issued: Invoice, draft: Invoice) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE billing_numberseries SET last_number = last_number + 1")
