@@ -1,7 +1,6 @@
 """`python -m provisioning.sandbox --port P --state DIR [--farm FILE]`: a farm on loopback."""
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         place = serving.take_place(port=options.port, folder=options.state)
     except serving.CannotServe as error:
         return _refuse(error, 3)
-    asyncio.run(serving.serve(simulated, place))
+    serving.serve(simulated, place)
     return 0
 
 
