@@ -25,6 +25,9 @@ def main() -> int:
     except DidNotStart as error:
         print(f"The farm did not start: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped before the farm was up.", flush=True)
+        return 1
     outcome = None
     try:
         outcome = _tell(farm, asked.image)

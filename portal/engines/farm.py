@@ -51,7 +51,7 @@ class Plan:
 def run(plan: Plan, *, say: Say) -> None:
     """Serve until SIGINT or SIGTERM.  Raises `AlreadyUp`, `DidNotStart`."""
     with _only_one(plan.home) as lock:
-        if not ports.is_free(plan.port):
+        if not ports.is_free(plan.port, address=plan.address):
             raise DidNotStart(f"port {plan.port} is taken; choose another with --port")
         values = environment.complete(plan.home)
         server = _database(plan, values, say)

@@ -10,7 +10,14 @@ from django.db import IntegrityError, transaction
 
 from portal.tenants import scoping
 from portal.tenants.access import PROJECT_ROLES, Action, Role
-from portal.tenants.errors import AlreadyMember, Forbidden, LastOwner, UnknownPerson, UnknownRole
+from portal.tenants.errors import (
+    AlreadyMember,
+    Forbidden,
+    LastOwner,
+    NotFound,
+    UnknownPerson,
+    UnknownRole,
+)
 from portal.tenants.models import Membership, Project, ProjectMembership, Tenant, User
 
 
@@ -32,7 +39,7 @@ def change_role(*, membership: Membership, role: str, by: User) -> Membership:
     """Give a member another role."""
     chosen = _role(role)
     owners = _lock_owners(membership.tenant)
-    membership.refresh_from_db()
+    _refresh(membership)
     _require_owner(tenant=membership.tenant, by=by, roles=[chosen, membership.role])
     if chosen is not Role.OWNER:
         _require_another(owners, than=membership)
@@ -43,12 +50,14 @@ def change_role(*, membership: Membership, role: str, by: User) -> Membership:
 
 @transaction.atomic
 def remove_member(*, membership: Membership, by: User) -> None:
-    """Let a member go, or leave: everybody may remove themselves."""
+    """Let a member go, or leave, with the projects open to them; all may remove themselves."""
     owners = _lock_owners(membership.tenant)
-    membership.refresh_from_db()
+    _refresh(membership)
     if membership.user_id != by.pk:
         _require_owner(tenant=membership.tenant, by=by, roles=[membership.role])
     _require_another(owners, than=membership)
+    opened = ProjectMembership.objects.filter(project__tenant=membership.tenant_id)
+    opened.filter(user=membership.user_id).delete()
     membership.delete()
 
 
@@ -70,6 +79,13 @@ def add_project_member(
 def remove_project_member(*, membership: ProjectMembership) -> None:
     """Close the project to somebody again."""
     membership.delete()
+
+
+def _refresh(membership: Membership) -> None:
+    try:
+        membership.refresh_from_db()
+    except Membership.DoesNotExist:
+        raise NotFound from None
 
 
 def _role(role: str) -> Role:

@@ -21,9 +21,9 @@ WORDS: dict[str, Promise] = {
     "no_pool": _("No cluster offers this family now."),
     "cluster_quota": _("The cluster's own quota is full; it is tried again."),
     "namespace_terminating": _("The cluster is still clearing up; it is tried again."),
-    "cluster_denied": _("The cluster does not let us in; the operator has been told."),
+    "cluster_denied": _("The cluster does not let us in; an operator has to look at it."),
     "credentials_refused": _(
-        "The cluster does not accept our credentials; the operator has been told."
+        "The cluster does not accept our credentials; an operator has to look at it."
     ),
     "attempt_dropped": _("The last attempt was given up; another place is being looked for."),
     "not_scheduled": _("No node took the pod in time; it is back in the queue."),

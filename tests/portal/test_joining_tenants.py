@@ -4,7 +4,14 @@ import pytest
 
 from portal.tenants import joining, scoping
 from portal.tenants.access import Action, Role
-from portal.tenants.errors import AlreadyMember, Forbidden, LastOwner, UnknownPerson, UnknownRole
+from portal.tenants.errors import (
+    AlreadyMember,
+    Forbidden,
+    LastOwner,
+    NotFound,
+    UnknownPerson,
+    UnknownRole,
+)
 from portal.tenants.models import Membership, Project, Tenant, User
 from tests.factories import portal as factory
 from tests.factories.portal import NOON
@@ -110,3 +117,21 @@ def test_a_project_is_opened_to_members_and_viewers_only(project: Project, alice
 
     joining.remove_project_member(membership=guest)
     assert not scoping.projects_of(noah).exists()
+
+
+def test_who_leaves_keeps_no_project(tenant: Tenant, project: Project, alice: User) -> None:
+    mia = factory.make_user("Mia")
+    membership = _join(tenant, mia, Role.MEMBER, alice)
+    joining.add_project_member(project=project, email=mia.email, role="viewer", at=NOON)
+
+    joining.remove_member(membership=membership, by=alice)
+
+    assert not scoping.projects_of(mia, Action.VIEW_PROJECT).exists()
+
+
+def test_who_is_gone_already_cannot_be_removed_again(tenant: Tenant, alice: User) -> None:
+    membership = _join(tenant, factory.make_user("Mia"), Role.MEMBER, alice)
+    stale = Membership.objects.get(pk=membership.pk)
+    joining.remove_member(membership=membership, by=alice)
+    with pytest.raises(NotFound):
+        joining.remove_member(membership=stale, by=alice)
