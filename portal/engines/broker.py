@@ -21,6 +21,7 @@ from kombu.utils.encoding import bytes_to_str, str_to_bytes
 from kombu.utils.json import dumps, loads
 
 SCHEME: Final = "folder"
+LONGEST_WAIT: Final = 0.02
 Binding = filesystem.exchange_queue_t
 
 
@@ -83,6 +84,15 @@ class Transport(filesystem.Transport):
 
     Channel = Channel
     driver_type = driver_name = SCHEME
+
+    def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
+        """Wait for a message, though never for long.
+
+        A worker acknowledges between two waits only: until then what it has done counts as under
+        way, and with all its hands counted busy it is given nothing more.
+        """
+        brief = None if timeout is None else min(timeout, LONGEST_WAIT)
+        super().drain_events(connection, timeout=brief, **kwargs)
 
 
 def _write_whole(file: Path, content: str) -> None:
