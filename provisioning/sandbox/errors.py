@@ -112,11 +112,6 @@ def expired(message: str, *, metadata: Json | None = None) -> StatusError:
     return StatusError(code=410, reason="Expired", message=message, metadata=metadata)
 
 
-def gone(message: str) -> StatusError:
-    """What was asked for is no more."""
-    return StatusError(code=410, reason="Gone", message=message)
-
-
 def unauthorized() -> StatusError:
     """Nobody knows the caller."""
     return StatusError(code=401, reason="Unauthorized", message="Unauthorized")

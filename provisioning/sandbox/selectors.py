@@ -6,7 +6,7 @@ object enters or leaves it.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from provisioning.sandbox import errors, kinds
 from provisioning.sandbox.kinds import Kind
@@ -51,12 +51,6 @@ class Selection:
     namespace: str = ""
     labels: tuple[LabelTest, ...] = ()
     fields: tuple[FieldTest, ...] = ()
-    text: str = field(default="", compare=False)
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether it leaves nothing out."""
-        return not (self.namespace or self.labels or self.fields)
 
     def holds(self, obj: Json) -> bool:
         """Whether an object is in it."""
@@ -75,7 +69,6 @@ def select(kind: Kind, *, namespace: str = "", labels: str = "", fields: str = "
         namespace=namespace,
         labels=parse_labels(labels),
         fields=parse_fields(kind, fields),
-        text=f"{labels}|{fields}",
     )
 
 

@@ -13,7 +13,6 @@ from provisioning.sandbox.kinds import NAMESPACES, PODS
 from provisioning.sandbox.objects import Json, labels_of, name_of, namespace_of, spec
 
 PREFIX = "pod-security.kubernetes.io/"
-LEVELS = ("privileged", "baseline", "restricted")
 
 Check = Callable[[Json], str]
 _BASELINE: tuple[Check, ...] = (
