@@ -7,7 +7,7 @@ Times are counted as whole seconds since the epoch: integers add up exactly, and
 
 _SCOPE = """
 WITH scope AS MATERIALIZED (
-    SELECT key, account_id, tax_rate, since, until,
+    SELECT key, account_id, since, until, (tax_rate * 10000)::bigint AS tax_rate_e4,
            date_part('epoch', since)::bigint AS since_s,
            date_part('epoch', until)::bigint AS until_s
     FROM unnest(%(accounts)s::bigint[], %(sinces)s::timestamptz[], %(untils)s::timestamptz[],
@@ -21,9 +21,10 @@ WITH scope AS MATERIALIZED (
 _USE = """(
     SELECT interval.account_id, interval.project_id, interval.sku_id, interval.quantity,
            date_part('epoch', interval.started_at)::bigint AS since_s,
-           date_part('epoch', coalesce(interval.ended_at, witness.proved_until))::bigint AS until_s
+           date_part('epoch', coalesce(interval.ended_at, (
+               SELECT proved_until FROM billing_witness AS witness
+               WHERE witness.id = interval.witness_id)))::bigint AS until_s
     FROM billing_usageinterval AS interval
-    LEFT JOIN billing_witness AS witness ON witness.id = interval.witness_id
     WHERE interval.account_id = ANY (%(accounts)s::bigint[])
         AND interval.started_at < %(last)s
         AND (interval.ended_at > %(first)s OR interval.ended_at IS NULL)
@@ -78,29 +79,31 @@ _SUMMED = f"""
 # and cutting off is rounding half up.
 _ROUNDED = """
 , rounded AS (
-    SELECT summed.*, price.sku_id, price.hourly_rate, price.sku_rank, scope.tax_rate,
+    SELECT summed.*, price.sku_id, price.hourly_rate, price.sku_rank, scope.tax_rate_e4,
            div(2 * summed.device_seconds * price.hourly_rate + 3600, 7200)::bigint AS net_amount
     FROM summed
     JOIN scope ON scope.key = summed.key
     JOIN price ON price.id = summed.rate_id
 )"""
 
+# Tax in ten-thousandths of a unit, for a tax rate has four decimals: `lost` is what rounding a
+# line down takes away, and what all lines of an invoice lost together is the spare to give back.
 _TAXED = """
 , positioned AS (
-    SELECT rounded.*, net_amount * tax_rate AS exact_tax, floor(net_amount * tax_rate) AS share,
+    SELECT rounded.*,
+           net_amount * tax_rate_e4 / 10000 AS share,
+           (net_amount * tax_rate_e4 %% 10000)::int AS lost,
            row_number() OVER (
                PARTITION BY key ORDER BY project_id, sku_rank, since_s, rate_id) AS position
     FROM rounded
 ), spread AS (
     SELECT positioned.*,
-           row_number() OVER (
-               PARTITION BY key ORDER BY exact_tax - share DESC, position) AS by_loss,
-           floor(sum(exact_tax) OVER (PARTITION BY key))
-               - sum(share) OVER (PARTITION BY key) AS spare
+           row_number() OVER (PARTITION BY key ORDER BY lost DESC, position) AS by_loss,
+           sum(lost) OVER (PARTITION BY key) / 10000 AS spare
     FROM positioned
 ), rated AS (
     SELECT key, position, project_id, sku_id, rate_id, hourly_rate, device_seconds, net_amount,
-           (share + (by_loss <= spare)::int)::bigint AS tax_amount,
+           share + (by_loss <= spare)::int AS tax_amount,
            to_timestamp(since_s) AS service_from, to_timestamp(until_s) AS service_until
     FROM spread
 )"""
