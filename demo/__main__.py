@@ -5,6 +5,7 @@ python -m demo [--exit] [--port N] [--kubeconfig FILE] [--image REFERENCE]
 
 import argparse
 import json
+import signal
 import sys
 
 from demo.client import Person, Refused
@@ -34,8 +35,11 @@ def main() -> int:
         if not asked.exit:
             _keep_serving(farm)
     except KeyboardInterrupt:
-        print("\nStopping.", flush=True)
+        pass
     finally:
+        # Stopping takes seconds; a second Ctrl-C must neither break it off nor lose the figures.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("\nStopping the farm.", flush=True)
         farm.stop()
     if asked.exit and outcome:
         print(json.dumps(outcome, ensure_ascii=False), flush=True)

@@ -14,19 +14,20 @@ from provisioning.errors import ClusterNameTaken, IllegalSpec
 from provisioning.models import Cluster, ClusterState
 
 
+def admit_cluster(*, name: str, kubeconfig: str, at: datetime) -> Cluster:
+    """Add a cluster that answers; one that does not leaves nothing behind.
+
+    Asks the cluster, so not inside a transaction.  Raises what `add_cluster` and
+    `probe_cluster` raise.
+    """
+    cluster = _unsaved(name=name, kubeconfig=kubeconfig, at=at)
+    _ask_what_it_is(cluster, at=at)
+    return _saved(cluster)
+
+
 def add_cluster(*, name: str, kubeconfig: str, at: datetime) -> Cluster:
     """Add a cluster; nothing is asked of it yet."""
-    try:
-        validate_slug(name)
-    except ValidationError as error:
-        raise IllegalSpec("A cluster's name has letters, digits and hyphens.") from error
-    sealed = seal(kubeconfigs.parse_kubeconfig(kubeconfig))
-    cluster, is_new = Cluster.objects.get_or_create(
-        name=name, defaults={"kubeconfig_encrypted": sealed, "added_at": at}
-    )
-    if not is_new:
-        raise ClusterNameTaken(name)
-    return cluster
+    return _saved(_unsaved(name=name, kubeconfig=kubeconfig, at=at))
 
 
 def replace_kubeconfig(*, cluster: Cluster, kubeconfig: str) -> None:
@@ -39,16 +40,7 @@ def replace_kubeconfig(*, cluster: Cluster, kubeconfig: str) -> None:
 
 def probe_cluster(*, cluster: Cluster, at: datetime) -> Cluster:
     """Ask the cluster what it is; raises `ClusterUnreachable` or what it refuses with."""
-    version = str(asking.version(cluster).get("gitVersion") or "")
-    nodes = asking.list_nodes(cluster)
-    resources = {
-        name
-        for node in nodes
-        for name in (node.get("status") or {}).get("capacity") or {}
-        if "/" in name
-    }
-    cluster.server_version = version[:40]
-    cluster.probe = {"at": at.isoformat(), "nodes": len(nodes), "resources": sorted(resources)}
+    _ask_what_it_is(cluster, at=at)
     cluster.save(update_fields=["server_version", "probe"])
     return cluster
 
@@ -61,3 +53,42 @@ def pause_cluster(*, cluster: Cluster) -> None:
 def resume_cluster(*, cluster: Cluster) -> None:
     """Place on the cluster again."""
     Cluster.objects.filter(pk=cluster.pk).update(state=ClusterState.ACTIVE)
+
+
+def _unsaved(*, name: str, kubeconfig: str, at: datetime) -> Cluster:
+    try:
+        validate_slug(name)
+    except ValidationError as error:
+        raise IllegalSpec("A cluster's name has letters, digits and hyphens.") from error
+    sealed = seal(kubeconfigs.parse_kubeconfig(kubeconfig))
+    if Cluster.objects.filter(name=name).exists():
+        raise ClusterNameTaken(name)
+    return Cluster(name=name, kubeconfig_encrypted=sealed, added_at=at)
+
+
+def _saved(cluster: Cluster) -> Cluster:
+    saved, is_new = Cluster.objects.get_or_create(
+        name=cluster.name,
+        defaults={
+            "kubeconfig_encrypted": cluster.kubeconfig_encrypted,
+            "added_at": cluster.added_at,
+            "server_version": cluster.server_version,
+            "probe": cluster.probe,
+        },
+    )
+    if not is_new:
+        raise ClusterNameTaken(cluster.name)
+    return saved
+
+
+def _ask_what_it_is(cluster: Cluster, *, at: datetime) -> None:
+    version = str(asking.version(cluster).get("gitVersion") or "")
+    nodes = asking.list_nodes(cluster)
+    resources = {
+        name
+        for node in nodes
+        for name in (node.get("status") or {}).get("capacity") or {}
+        if "/" in name
+    }
+    cluster.server_version = version[:40]
+    cluster.probe = {"at": at.isoformat(), "nodes": len(nodes), "resources": sorted(resources)}

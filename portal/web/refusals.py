@@ -49,6 +49,7 @@ SENTENCES: dict[str, Promise] = {
     "cluster_unreachable": gettext_lazy("The cluster does not answer. Try again in a moment."),
     "cluster_refused": gettext_lazy("The cluster answered and refused."),
     "kubeconfig_refused": gettext_lazy("This kubeconfig cannot be used."),
+    "name_taken": gettext_lazy("The cluster holds another pod of this name."),
     "cluster_name_taken": gettext_lazy("There is already a cluster of this name."),
     "no_logs_yet": gettext_lazy("There are no logs yet."),
     "catalog_refused": gettext_lazy("The catalogue contradicts itself."),

@@ -22,7 +22,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             cluster = _add(options["name"], options["kubeconfig"].read_text(), options["replace"])
-            clusters.probe_cluster(cluster=cluster, at=timezone.now())
         except (ProvisioningError, OSError, UnicodeDecodeError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{cluster}: {cluster.server_version}, {cluster.probe['nodes']} nodes")
@@ -30,10 +29,11 @@ class Command(BaseCommand):
 
 def _add(name: str, kubeconfig: str, replace: bool) -> Cluster:
     try:
-        return clusters.add_cluster(name=name, kubeconfig=kubeconfig, at=timezone.now())
+        return clusters.admit_cluster(name=name, kubeconfig=kubeconfig, at=timezone.now())
     except ClusterNameTaken:
         if not replace:
             raise
     cluster = Cluster.objects.get(name=name)
     clusters.replace_kubeconfig(cluster=cluster, kubeconfig=kubeconfig)
-    return Cluster.objects.get(name=name)
+    cluster = Cluster.objects.get(name=name)
+    return clusters.probe_cluster(cluster=cluster, at=timezone.now())

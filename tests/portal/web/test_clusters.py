@@ -5,6 +5,7 @@ import yaml
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from provisioning.cluster import asking
 from provisioning.models import Cluster
 from tests.factories import provisioning as factory
 from tests.portal.web.conftest import Visits
@@ -35,7 +36,11 @@ def _file(text: str | bytes) -> SimpleUploadedFile:
     return SimpleUploadedFile("kubeconfig", content)
 
 
-def test_a_cluster_is_added_and_its_token_never_shown(erins: Client) -> None:
+def test_a_cluster_is_added_and_its_token_never_shown(
+    erins: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "version", lambda cluster: {"gitVersion": "v1.36.2"})
+    monkeypatch.setattr(asking, "list_nodes", lambda cluster: [])
     erins.post("/staff/clusters/", {"name": "north", "kubeconfig": _file(_kubeconfig())})
 
     cluster = Cluster.objects.get()
@@ -43,6 +48,16 @@ def test_a_cluster_is_added_and_its_token_never_shown(erins: Client) -> None:
     page = erins.get("/staff/clusters/").content.decode()
     assert "north" in page
     assert TOKEN not in page
+
+
+def test_a_cluster_that_does_not_answer_is_not_added(erins: Client) -> None:
+    closed = _kubeconfig().replace("https://192.0.2.1:6443", "https://127.0.0.1:1")
+
+    answer = erins.post("/staff/clusters/", {"name": "north", "kubeconfig": _file(closed)})
+
+    assert answer.status_code == 422
+    assert "does not answer" in answer.content.decode()
+    assert not Cluster.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def show_clusters(request: SignedInRequest) -> HttpResponse:
     form = ClusterForm(request.POST or None, request.FILES or None)
 
     def add() -> None:
-        clusters.add_cluster(**form.cleaned_data, at=timezone.now())
+        clusters.admit_cluster(**form.cleaned_data, at=timezone.now())
 
     if is_adding and is_accepted(form, add):
         return redirect("web:clusters")
