@@ -55,5 +55,5 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/base.stamp
 	@$(BIN)/python -m pip install -q --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
-clean: ## remove what was installed and built; the farm's data in .farm/ stays
+clean: ## remove what was installed and built; the data of the farm stay
 	rm -rf $(VENV) portal/web/frontend/node_modules portal/web/static/build
