@@ -3,12 +3,13 @@
 `farm` is the other kind: a sandbox process answers, and its pods really start and end.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from provisioning.models import Cluster, Instance
+from provisioning.models import Cluster, Instance, InstanceType
 from tests.factories import provisioning as factory
 from tests.provisioning.farms import Farm
 from tests.provisioning.sandboxes import running_sandbox
@@ -42,6 +43,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def farm(sandbox: Path, on_offer: None) -> Farm:
-    """The sandbox's cluster, added and listed once."""
-    return Farm.on(sandbox / "east.kubeconfig")
+def farm(sandbox: Path, on_offer: None) -> Iterator[Farm]:
+    """A cluster that answers, listed once: the sandbox's, or the one CLUSTER_KUBECONFIG names."""
+    given = os.environ.get("CLUSTER_KUBECONFIG")
+    # Only devices matter here, and a real node may be small.
+    InstanceType.objects.update(cpu_millicores=10, memory_mib=16, storage_gib=1)
+    farm = Farm.on(Path(given) if given else sandbox / "east.kubeconfig")
+    yield farm
+    farm.clear()

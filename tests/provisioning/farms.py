@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,12 +12,19 @@ from django.utils import timezone
 
 from billing.models import Account, UsageInterval
 from provisioning import clusters, installation, reconciling, relisting
-from provisioning.cluster import asking
+from provisioning.cluster import asking, connections, requests
+from provisioning.cluster.connections import Connection
+from provisioning.cluster.errors import NotFound
+from provisioning.cluster.requests import Request
 from provisioning.models import Attempt, Cluster, Instance
 from provisioning.states import State
 from tests.factories import provisioning as factory
 
-PATIENCE = 15.0
+PATIENCE = 30.0
+# What real containers understand, and the sandbox's too.
+ON_AND_ON = ("sh", "-c", "trap 'exit 143' TERM; while true; do sleep 0.1; done")
+ONE_SECOND = ("sh", "-c", "sleep 1; exit 0")
+FAILS = ("sh", "-c", "exit 3")
 
 
 @dataclass
@@ -36,7 +44,18 @@ class Farm:
         return farm
 
     def launch(self, **words: Any) -> Instance:
+        words = {"command": ON_AND_ON, **words}
         return factory.launch(account=self.account, at=timezone.now(), **words)
+
+    def clear(self) -> None:
+        """Leave nothing of this test's installation on the cluster."""
+        selector = installation.current().selector
+        connection = connections.connection_to(self.cluster)
+        for path in ("/api/v1/pods", "/api/v1/namespaces"):
+            query = (("labelSelector", selector),)
+            listed = requests.ask(connection, Request(method="GET", path=path, query=query))
+            for item in listed["items"]:
+                _remove(connection, item["metadata"])
 
     def work(self) -> int:
         """The worker's part."""
@@ -88,6 +107,21 @@ class Farm:
                 name=metadata["name"],
                 uid=metadata["uid"],
             )
+
+
+def _remove(connection: Connection, metadata: dict[str, Any]) -> None:
+    inside = (
+        f"/namespaces/{metadata['namespace']}/pods" if "namespace" in metadata else "/namespaces"
+    )
+    path = f"/api/v1{inside}/{metadata['name']}"
+    with suppress(NotFound):
+        bare = {"metadata": {"finalizers": None}}
+        requests.ask(
+            connection,
+            Request(method="PATCH", path=path, body=bare, content_type=requests.MERGE_PATCH),
+        )
+        at_once = (("gracePeriodSeconds", "0"),) if "namespace" in metadata else ()
+        requests.ask(connection, Request(method="DELETE", path=path, query=at_once))
 
 
 def runs(pod: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db.models import Sum
 from django.utils import timezone
 
 from billing.models import QuarantinedFact, UsageInterval
@@ -19,7 +20,6 @@ from provisioning import (
     attempts,
     auditing,
     installation,
-    launching,
     manifests,
     orphaned,
     queries,
@@ -35,13 +35,22 @@ from provisioning.models import (
     Attempt,
     Cluster,
     Instance,
+    NodeCapacity,
     ObservedPod,
-    RuntimeImage,
     Transition,
 )
-from provisioning.specs import InstanceSpec
 from provisioning.states import Desired, State
-from tests.provisioning.farms import Farm, is_over, kept, live_attempts, runs, told, wait_until
+from tests.provisioning.farms import (
+    FAILS,
+    ONE_SECOND,
+    Farm,
+    is_over,
+    kept,
+    live_attempts,
+    runs,
+    told,
+    wait_until,
+)
 
 
 def second() -> None:
@@ -120,16 +129,7 @@ def test_a_pod_deleted_by_hand_is_replaced(farm: Farm) -> None:
 
 
 def test_a_container_that_fails_is_tried_five_times(farm: Farm) -> None:
-    RuntimeImage.objects.create(slug="failing", name="x", reference="registry.local/failing:1")
-    spec = InstanceSpec(
-        tenant_id=farm.account.tenant_id,
-        project_id=1,
-        account_id=farm.account.pk,
-        name="unlucky",
-        instance_type_slug="rngd-1",
-        image_slug="failing",
-    )
-    instance = launching.launch_instance(spec=spec, at=timezone.now())
+    instance = farm.launch(command=FAILS)
     for attempt_no in range(1, 6):
         farm.until(instance, State.RECOVERING, State.FAILED)
         assert instance.attempt_no == attempt_no
@@ -154,16 +154,7 @@ def _moved_on(instance: Instance, attempt_no: int) -> bool:
 
 
 def test_a_program_that_finishes_stops_its_instance(farm: Farm) -> None:
-    RuntimeImage.objects.create(slug="batch", name="x", reference="registry.local/batch:1")
-    spec = InstanceSpec(
-        tenant_id=farm.account.tenant_id,
-        project_id=1,
-        account_id=farm.account.pk,
-        name="batch",
-        instance_type_slug="rngd-1",
-        image_slug="batch",
-    )
-    instance = launching.launch_instance(spec=spec, at=timezone.now())
+    instance = farm.launch(command=ONE_SECOND)
     farm.until(instance, State.STOPPED)
     assert instance.reason == "finished"
     assert instance.desired == Desired.RUNNING
@@ -228,8 +219,9 @@ def test_a_light_list_vouches_for_nothing_it_has_not_recognised(farm: Farm) -> N
     second()
     relisting.bear_witness(farm.cluster, clock=timezone.now)
     assert UsageInterval.objects.with_watermark().get().watermark == before
-    relisting.relist(farm.cluster, clock=timezone.now)
-    assert UsageInterval.objects.with_watermark().get().watermark > before
+    wait_until(
+        lambda: UsageInterval.objects.with_watermark().get().watermark > before, farm.watch
+    )
     stopping.terminate_instance(instance=instance, at=timezone.now())
     farm.until(instance, State.TERMINATED)
 
@@ -252,7 +244,7 @@ def test_a_watch_tells_what_a_list_would(farm: Farm) -> None:
     instance = farm.launch()
     farm.work()
     changes = following.watch_pods(
-        farm.cluster, selector=marks.selector, resource_version=version, seconds=5
+        farm.cluster, selector=marks.selector, resource_version=version, seconds=20
     )
     for change in changes:
         if change.kind is not following.ChangeKind.BOOKMARK:
@@ -355,7 +347,8 @@ def test_a_tenants_namespace_stands_before_its_pod(farm: Farm) -> None:
     quota = requests.ask(
         connections.connection_to(farm.cluster), requests.Request(method="GET", path=path)
     )
-    assert quota["spec"]["hard"]["requests.furiosa.ai/rngd"] == "128"
+    there = NodeCapacity.objects.aggregate(total=Sum("capacity"))["total"]
+    assert quota["spec"]["hard"]["requests.furiosa.ai/rngd"] == str(there)
     stopping.terminate_instance(instance=instance, at=timezone.now())
     farm.until(instance, State.TERMINATED)
 
