@@ -5,6 +5,7 @@ knows which name to look up.  Called inside the transaction that records a pass.
 """
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from provisioning import manifests, names, offers, placing, queueing
@@ -15,18 +16,22 @@ from provisioning.specs import PodSpec
 from provisioning.states import AttemptState
 from provisioning.vendors import VENDORS
 
+PATIENCE: Final = 30.0
+LONGEST_PATIENCE: Final = 300.0
+
 
 def open_attempt(*, instance: Instance, marks: Marks, at: datetime) -> Attempt:
     """Choose a pool and write the next attempt down; raises `NoCapacity` with the reason."""
     # Two who place at once would both see the last device free.
     pools = offers.lock_pools(family_id=instance.instance_type.family_id, at=at)
+    ahead = queueing.ahead_of(instance)
     choice = placing.choose_pool(
-        count=instance.device_count,
-        offers=offers.of_pools(pools),
-        ahead=queueing.ahead_of(instance),
+        count=instance.device_count, offers=offers.of_pools(pools), ahead=ahead
     )
     if isinstance(choice, placing.NoChoice):
-        raise NoCapacity(choice.message, reason=choice.reason)
+        # Whoever frees a device wakes the first ones; the others need not keep asking.
+        patience = min(LONGEST_PATIENCE, PATIENCE + 5 * len(ahead))
+        raise NoCapacity(choice.message, reason=choice.reason, retry_after=patience)
     pool = next(pool for pool in pools if pool.pk == choice.pool_id)
     spec = spec_of(instance=instance, attempt_no=instance.attempt_no + 1, pool=pool, marks=marks)
     return Attempt.objects.create(

@@ -73,8 +73,10 @@ class NoCapacity(ProvisioningError):
     code = "no_capacity"
     retryable = True
 
-    def __init__(self, detail: str = "", *, reason: str = "no_capacity") -> None:
-        super().__init__(detail)
+    def __init__(
+        self, detail: str = "", *, reason: str = "no_capacity", retry_after: float | None = None
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
         self.reason = reason
 
 

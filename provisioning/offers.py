@@ -14,7 +14,7 @@ from provisioning.placing import Offer
 def lock_pools(*, family_id: int, at: datetime) -> list[Pool]:
     """Lock the family's pools on clusters that take pods and answer."""
     answers = Q(cluster__breaker_until__isnull=True) | Q(cluster__breaker_until__lte=at)
-    pools = Pool.objects.select_for_update(of=("self",)).filter(
+    pools = Pool.objects.select_for_update(of=("self",), no_key=True).filter(
         answers, family=family_id, cluster__state=ClusterState.ACTIVE
     )
     return list(pools.select_related("cluster", "family__vendor").order_by("pk"))

@@ -26,7 +26,7 @@ from provisioning import (
     refusals,
     situations,
 )
-from provisioning.errors import ClusterUnreachable, ProvisioningError
+from provisioning.errors import ClusterUnreachable, NoCapacity, ProvisioningError
 from provisioning.leasing import Claim
 from provisioning.models import Cluster, ClusterState, Instance
 from provisioning.situations import Pass
@@ -126,7 +126,8 @@ def _wait_for(cluster: Cluster, of: Pass) -> timedelta | None:
 
 
 def _answer(of: Pass, effect: Effect, error: ProvisioningError, cluster: Cluster | None) -> None:
-    logger.info("%s: %s refused with %s", of.instance.pk, effect, error)
+    level = logging.DEBUG if isinstance(error, NoCapacity) else logging.INFO
+    logger.log(level, "%s: %s refused with %s", of.instance.pk, effect, error)
     answer = refusals.answer(error=error, effect=effect, of=of.situation)
     if cluster:
         _note(cluster, error, of.at)

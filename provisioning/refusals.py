@@ -60,9 +60,12 @@ def backoff(of: Situation) -> timedelta:
 
 
 def _no_room(error: NoCapacity, of: Situation) -> Answer:
+    again = timedelta(seconds=error.retry_after) if error.retry_after else POLL
     if of.state is State.QUEUED:
-        return Answer(again=POLL, reason=error.reason, message=error.detail)
-    return Answer(again=POLL, move=Move(to=State.QUEUED, reason=error.reason, message=error.detail))
+        return Answer(again=again, reason=error.reason, message=error.detail)
+    return Answer(
+        again=again, move=Move(to=State.QUEUED, reason=error.reason, message=error.detail)
+    )
 
 
 def _waits(error: ProvisioningError, of: Situation) -> Answer:

@@ -146,7 +146,7 @@ def _attempt_view(attempt: Attempt | None) -> AttemptView | None:
 
 
 def _pod_views(pods: tuple[ObservedPod, ...]) -> Iterable[PodView]:
-    ready = _ready_nodes(pods)
+    silent = _silent_nodes(pods)
     for pod in pods:
         yield PodView(
             uid=pod.uid,
@@ -165,15 +165,17 @@ def _pod_views(pods: tuple[ObservedPod, ...]) -> Iterable[PodView]:
             is_deleting=pod.is_deleting,
             has_finalizer=pod.has_finalizer,
             settlement=Settlement(pod.settlement),
-            is_node_ready=(pod.cluster_id, pod.node_name) in ready,
+            is_node_ready=(pod.cluster_id, pod.node_name) not in silent,
         )
 
 
-def _ready_nodes(pods: tuple[ObservedPod, ...]) -> set[tuple[int, str]]:
-    wanted = {(pod.cluster_id, pod.node_name) for pod in pods if pod.node_name}
-    if not wanted:
+def _silent_nodes(pods: tuple[ObservedPod, ...]) -> set[tuple[int, str]]:
+    """Return the nodes that do not answer or are gone; one not listed yet may be new."""
+    names = {pod.node_name for pod in pods if pod.node_name}
+    if not names:
         return set()
-    nodes = Node.objects.filter(
-        gone_at__isnull=True, is_ready=True, name__in={name for _, name in wanted}
-    )
-    return set(nodes.values_list("cluster_id", "name")) & wanted
+    latest = {
+        (node.cluster_id, node.name): node
+        for node in Node.objects.filter(name__in=names).order_by("seen_at")
+    }
+    return {key for key, node in latest.items() if node.gone_at or not node.is_ready}

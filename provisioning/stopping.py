@@ -46,6 +46,8 @@ def start_instance(*, instance: Instance, at: datetime) -> Instance:
         failures=0,
         next_reconcile_at=at,
     )
+    # Whoever starts it again has seen what was wrong.
+    fresh.dead_letters.filter(closed_at=None).update(closed_at=at, closed_by="started again")
     return _committed(instance)
 
 
