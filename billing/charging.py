@@ -37,11 +37,17 @@ def rate_scopes(scopes: Sequence[Scope]) -> list[Rating]:
     if not scopes:
         return []
     lines: dict[int, list[RatedLine]] = defaultdict(list)
-    for key, line in _read_lines(scopes):
-        lines[key].append(line)
-    unpriced = _read_unpriced(scopes, lines)
+    left: dict[int, dict[tuple[int, str], int]] = defaultdict(lambda: defaultdict(int))
+    for row in _read(scopes):
+        key, _ = row.pop("key"), row.pop("position")
+        use = (row["project_id"], row["sku_code"])
+        if row["rate_id"] is None:
+            left[key][use] += row["device_seconds"]
+        else:
+            lines[key].append(RatedLine(**row))
+            left[key][use] -= row["device_seconds"]
     return [
-        Rating(lines=tuple(lines[key]), unpriced=tuple(unpriced[key]))
+        Rating(lines=tuple(lines[key]), unpriced=tuple(_unpriced(left[key])))
         for key in range(1, len(scopes) + 1)
     ]
 
@@ -61,33 +67,20 @@ def write_lines(*, drafts: Mapping[UUID, Scope], project_names: Mapping[int, str
         cursor.execute(charging_sql.ADD_UP, parameters)
 
 
-def _read_lines(scopes: Sequence[Scope]) -> list[tuple[int, RatedLine]]:
+def _read(scopes: Sequence[Scope]) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(charging_sql.READ_LINES, _parameters(scopes))
+        cursor.execute(charging_sql.READ_RATING, _parameters(scopes))
         names = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return [(row.pop("key"), RatedLine(**row)) for row in rows]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _read_unpriced(
-    scopes: Sequence[Scope], lines: Mapping[int, Sequence[RatedLine]]
-) -> dict[int, list[UnpricedUse]]:
-    """Ledger seconds that reached no line: summed without prices, less what was rated."""
-    left: dict[tuple[int, int, str], int] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(charging_sql.READ_SECONDS, _parameters(scopes))
-        for key, project_id, sku_code, seconds in cursor.fetchall():
-            left[key, project_id, sku_code] = seconds
-    for key, rated in lines.items():
-        for line in rated:
-            left[key, line.project_id, line.sku_code] -= line.device_seconds
-    unpriced: dict[int, list[UnpricedUse]] = defaultdict(list)
-    for (key, project_id, sku_code), seconds in sorted(left.items()):
-        if seconds:
-            unpriced[key].append(
-                UnpricedUse(project_id=project_id, sku_code=sku_code, device_seconds=seconds)
-            )
-    return unpriced
+def _unpriced(left: Mapping[tuple[int, str], int]) -> list[UnpricedUse]:
+    """Ledger seconds that reached no line."""
+    return [
+        UnpricedUse(project_id=project_id, sku_code=sku_code, device_seconds=seconds)
+        for (project_id, sku_code), seconds in sorted(left.items())
+        if seconds
+    ]
 
 
 def _parameters(scopes: Sequence[Scope]) -> dict[str, Any]:

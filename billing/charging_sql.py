@@ -110,13 +110,26 @@ _TAXED = """
 
 _RATED = _SCOPE + _PRICES + _SUMMED + _ROUNDED + _TAXED
 
-READ_LINES = f"""{_RATED}
-SELECT rated.key, rated.project_id, sku.code AS sku_code, rated.rate_id, rated.hourly_rate,
-       rated.device_seconds, rated.net_amount, rated.tax_amount,
+# Lines, and beside them, without a rate, what the ledger holds, priced or not: in one
+# statement, so that a fact that arrives meanwhile is in both or in neither.
+READ_RATING = f"""{_RATED}
+SELECT rated.key, rated.position, rated.project_id, sku.code AS sku_code, rated.rate_id,
+       rated.hourly_rate, rated.device_seconds, rated.net_amount, rated.tax_amount,
        rated.service_from, rated.service_until
 FROM rated
 JOIN billing_sku AS sku ON sku.id = rated.sku_id
-ORDER BY rated.key, rated.position
+UNION ALL
+SELECT scope.key, NULL, usage.project_id, sku.code, NULL, NULL,
+       sum(usage.quantity * (least(usage.until_s, scope.until_s)
+                             - greatest(usage.since_s, scope.since_s)))::bigint,
+       NULL, NULL, NULL, NULL
+FROM {_USE}
+JOIN scope ON scope.account_id = usage.account_id
+JOIN billing_sku AS sku ON sku.id = usage.sku_id
+WHERE usage.until_s > usage.since_s
+    AND greatest(usage.since_s, scope.since_s) < least(usage.until_s, scope.until_s)
+GROUP BY scope.key, usage.project_id, sku.code
+ORDER BY key, position
 """  # noqa: S608
 
 WRITE_LINES = f"""{_RATED}
@@ -134,19 +147,6 @@ JOIN unnest(%(invoices)s::uuid[]) WITH ORDINALITY AS draft (invoice_id, key)
     ON draft.key = rated.key
 LEFT JOIN unnest(%(project_ids)s::bigint[], %(project_names)s::text[]) AS project (id, name)
     ON project.id = rated.project_id
-"""  # noqa: S608
-
-# What the ledger holds, whether it has a price or not.
-READ_SECONDS = f"""{_SCOPE}
-SELECT scope.key, usage.project_id, sku.code,
-       sum(usage.quantity * (least(usage.until_s, scope.until_s)
-                             - greatest(usage.since_s, scope.since_s)))::bigint
-FROM {_USE}
-JOIN scope ON scope.account_id = usage.account_id
-JOIN billing_sku AS sku ON sku.id = usage.sku_id
-WHERE usage.until_s > usage.since_s
-    AND greatest(usage.since_s, scope.since_s) < least(usage.until_s, scope.until_s)
-GROUP BY scope.key, usage.project_id, sku.code
 """  # noqa: S608
 
 ADD_UP = """
