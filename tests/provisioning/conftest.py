@@ -12,7 +12,9 @@ import pytest
 from provisioning.models import Cluster, Instance, InstanceType
 from tests.factories import provisioning as factory
 from tests.provisioning.farms import Farm
-from tests.provisioning.sandboxes import running_sandbox
+from tests.sandbox.processes import Process
+
+FARM = Path(__file__).with_name("farm.yaml")
 
 
 @pytest.fixture
@@ -36,18 +38,43 @@ def instance(cluster: Cluster) -> Instance:
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """One sandbox for all who need a cluster that answers; each test brings its own tenant."""
-    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as folder:
-        yield folder
+    process = Process(tmp_path_factory.mktemp("sandbox"), farm=FARM)
+    process.start()
+    yield process
+    process.kill()
 
 
 @pytest.fixture
-def farm(sandbox: Path, on_offer: None) -> Iterator[Farm]:
+def small(on_offer: None) -> None:
+    """Only devices matter here, and a real node may be small."""
+    InstanceType.objects.update(cpu_millicores=10, memory_mib=16, storage_gib=1)
+
+
+@pytest.fixture
+def farm(sandbox: Process, small: None) -> Iterator[Farm]:
     """A cluster that answers, listed once: the sandbox's, or the one CLUSTER_KUBECONFIG names."""
     given = os.environ.get("CLUSTER_KUBECONFIG")
-    # Only devices matter here, and a real node may be small.
-    InstanceType.objects.update(cpu_millicores=10, memory_mib=16, storage_gib=1)
-    farm = Farm.on(Path(given) if given else sandbox / "east.kubeconfig")
+    farm = Farm.on(Path(given) if given else sandbox.folder / "east.kubeconfig")
     yield farm
     farm.clear()
+
+
+@pytest.fixture
+def breakable(sandbox: Process, small: None) -> Iterator[Farm]:
+    """The sandbox's cluster, whatever is set: this one may be broken."""
+    farm = Farm.on(sandbox.folder / "east.kubeconfig")
+    yield farm
+    sandbox.lift()
+    mend(sandbox)
+    farm.clear()
+
+
+def mend(sandbox: Process) -> None:
+    """Every node answers, and admits what comes."""
+    for node in ("node-1", "node-2"):
+        path = f"/clusters/east/nodes/{node}"
+        sandbox.operate("POST", f"{path}/return", {})
+        left = sandbox.operate("POST", f"{path}/refuse-admission", {"count": 0})["refusals"]
+        sandbox.operate("POST", f"{path}/refuse-admission", {"count": -left})

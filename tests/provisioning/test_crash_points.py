@@ -23,6 +23,7 @@ from tests.provisioning.crashing import processes
 from tests.provisioning.crashing.points import ANY, Plan, all_points, watcher_points, worker_points
 from tests.provisioning.crashing.processes import Kept
 from tests.provisioning.farms import kept, told, wait_until
+from tests.sandbox.processes import Process
 
 PATIENCE = 150
 INSTANCES = 12
@@ -54,9 +55,9 @@ class Running:
 
 
 @pytest.fixture
-def cluster(sandbox: Path, transactional_db: None) -> Cluster:
+def cluster(sandbox: Process, transactional_db: None) -> Cluster:
     factory.load_catalog()
-    text = (sandbox / "east.kubeconfig").read_text()
+    text = (sandbox.folder / "east.kubeconfig").read_text()
     return clusters.add_cluster(name="east", kubeconfig=text, at=timezone.now())
 
 

@@ -27,7 +27,7 @@ from tests.factories.provisioning import NOON
 from tests.provisioning.test_observing import make_attempt
 
 LAWS = settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -219,9 +219,7 @@ def test_a_light_list_vouches_for_nothing_it_has_not_recognised(farm: Farm) -> N
     second()
     relisting.bear_witness(farm.cluster, clock=timezone.now)
     assert UsageInterval.objects.with_watermark().get().watermark == before
-    wait_until(
-        lambda: UsageInterval.objects.with_watermark().get().watermark > before, farm.watch
-    )
+    wait_until(lambda: UsageInterval.objects.with_watermark().get().watermark > before, farm.watch)
     stopping.terminate_instance(instance=instance, at=timezone.now())
     farm.until(instance, State.TERMINATED)
 
