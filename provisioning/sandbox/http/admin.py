@@ -124,8 +124,10 @@ class Admin:
 
     def _admission(self, cluster: str, node: str, body: Json) -> Json:
         kubelet = breaking.kubelet_of(self._raised(cluster), node)
-        kubelet.ground.devices.refusals += int(body.get("count", 1))
-        return {"node": node, "refusals": kubelet.ground.devices.refusals}
+        devices = kubelet.ground.devices
+        # Taking back one that has happened meanwhile takes back nothing.
+        devices.refusals = max(0, devices.refusals + int(body.get("count", 1)))
+        return {"node": node, "refusals": devices.refusals}
 
     def _pod(self, cluster: str, namespace: str, name: str, what: str, body: Json) -> Json:
         raised = self._raised(cluster)
