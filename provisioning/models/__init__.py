@@ -1,18 +1,36 @@
-from provisioning.models.catalog import Confidence, Family, InstanceType, RuntimeImage, Vendor
+from provisioning.models.alarms import ClusterAlarm, OrphanRelease
+from provisioning.models.catalog import (
+    Confidence,
+    Family,
+    InstanceType,
+    RuntimeImage,
+    Unit,
+    Vendor,
+)
 from provisioning.models.clusters import Cluster, ClusterState, TenantNamespace
+from provisioning.models.confidences import ConfidedSecret, InstanceSecret, TenantImage
 from provisioning.models.installation import Installation
 from provisioning.models.instances import Allocation, Attempt, DeadLetter, Instance, Transition
 from provisioning.models.inventory import AllocationMode, DeviceIdSource, Node, NodeCapacity, Pool
 from provisioning.models.observations import ObservedPod, UsageEvidence
 from provisioning.models.restoring import ClusterMark, Hold, HoldCause
+from provisioning.models.volumes import (
+    InstanceVolume,
+    Volume,
+    VolumeAttachment,
+    VolumeSpan,
+)
+from provisioning.models.warnings import NodeWarning
 
 __all__ = [
     "Allocation",
     "AllocationMode",
     "Attempt",
     "Cluster",
+    "ClusterAlarm",
     "ClusterMark",
     "ClusterState",
+    "ConfidedSecret",
     "Confidence",
     "DeadLetter",
     "DeviceIdSource",
@@ -21,14 +39,23 @@ __all__ = [
     "HoldCause",
     "Installation",
     "Instance",
+    "InstanceSecret",
     "InstanceType",
+    "InstanceVolume",
     "Node",
     "NodeCapacity",
+    "NodeWarning",
     "ObservedPod",
+    "OrphanRelease",
     "Pool",
     "RuntimeImage",
+    "TenantImage",
     "TenantNamespace",
     "Transition",
+    "Unit",
     "UsageEvidence",
     "Vendor",
+    "Volume",
+    "VolumeAttachment",
+    "VolumeSpan",
 ]
