@@ -37,12 +37,37 @@ class AttemptState(StrEnum):
     GONE = "gone"
 
 
+class Identity(StrEnum):
+    """As whom we speak to a cluster: who looks, who acts, who reaches into instances."""
+
+    WATCHER = "watcher"
+    WORKER = "worker"
+    ACCESS = "access"
+
+
 class Settlement(StrEnum):
     """What is known about the use a pod has made of its devices."""
 
     NEVER_RAN = "never_ran"
     OPEN = "open"
     CLOSED = "closed"
+
+
+class VolumeState(StrEnum):
+    """What we have concluded a volume to be."""
+
+    PENDING = "pending"
+    READY = "ready"
+    DELETING = "deleting"
+    DELETED = "deleted"
+    LOST = "lost"
+
+
+class SecretKind(StrEnum):
+    """How an instance finds a secret: as a variable or as a file."""
+
+    ENV = "env"
+    FILE = "file"
 
 
 ENDED: Final = frozenset({State.STOPPED, State.FAILED, State.TERMINATED})

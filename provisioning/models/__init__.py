@@ -9,6 +9,8 @@ from provisioning.models.catalog import (
 )
 from provisioning.models.clusters import Cluster, ClusterState, TenantNamespace
 from provisioning.models.confidences import ConfidedSecret, InstanceSecret, TenantImage
+from provisioning.models.credentials import ClusterCredential
+from provisioning.models.findings import ClusterFinding, Question, Verdict
 from provisioning.models.installation import Installation
 from provisioning.models.instances import Allocation, Attempt, DeadLetter, Instance, Transition
 from provisioning.models.inventory import AllocationMode, DeviceIdSource, Node, NodeCapacity, Pool
@@ -28,6 +30,8 @@ __all__ = [
     "Attempt",
     "Cluster",
     "ClusterAlarm",
+    "ClusterCredential",
+    "ClusterFinding",
     "ClusterMark",
     "ClusterState",
     "ConfidedSecret",
@@ -48,6 +52,7 @@ __all__ = [
     "ObservedPod",
     "OrphanRelease",
     "Pool",
+    "Question",
     "RuntimeImage",
     "TenantImage",
     "TenantNamespace",
@@ -55,6 +60,7 @@ __all__ = [
     "Unit",
     "UsageEvidence",
     "Vendor",
+    "Verdict",
     "Volume",
     "VolumeAttachment",
     "VolumeSpan",
