@@ -144,6 +144,8 @@ class Attempt(models.Model):
         default=AttemptState.INTENDED,
     )
     uid = models.UUIDField(null=True, blank=True)
+    # Nodes that would not start its predecessors; part of what the pod asks for.
+    avoided_nodes = models.JSONField(default=list, blank=True)
     intended_at = models.DateTimeField()
     created_at = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)
@@ -203,7 +205,10 @@ class Allocation(models.Model):
 
 
 class DeadLetter(models.Model):
-    """One row is one instance we stopped trying to move, until a person closes it."""
+    """One row is one instance we stopped trying to move, until a person closes it.
+
+    `outcome` tells how it was closed: tried again, or let be.
+    """
 
     instance = models.ForeignKey(Instance, on_delete=models.PROTECT, related_name="dead_letters")
     code = models.CharField(max_length=60)
@@ -213,6 +218,8 @@ class DeadLetter(models.Model):
     last_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.CharField(max_length=150, blank=True)
+    outcome = models.CharField(max_length=10, blank=True)
+    close_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
         ordering = ["-last_at"]
