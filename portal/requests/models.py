@@ -124,10 +124,20 @@ class InstanceRequest(Decidable):
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="instance_requests")
     instance_type = models.ForeignKey(InstanceType, on_delete=models.PROTECT, related_name="+")
-    image = models.ForeignKey(RuntimeImage, on_delete=models.PROTECT, related_name="+")
+    # Empty where the tenant brings an image of its own.
+    image = models.ForeignKey(
+        RuntimeImage, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    own_image = models.CharField(_("own image"), max_length=300, blank=True)
     count = models.PositiveIntegerField(_("count"))
     name = models.CharField(_("name"), max_length=63)
     ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    # Pairs of a volume's id and the path it is to be found under.
+    volumes = models.JSONField(_("volumes"), default=list, blank=True)
+    # Names only; the values are sealed, and gone once the request is decided.
+    secret_names = models.JSONField(_("secrets"), default=list, blank=True)
+    secrets_sealed = models.BinaryField(null=True, blank=True)
+    wants_token = models.BooleanField(default=False)
     # Codes of the policies that held it, for the approver to see.
     hold_reasons = models.JSONField(_("held because"), default=list, blank=True)
 
@@ -141,6 +151,11 @@ class InstanceRequest(Decidable):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
                 name="instance_request_asks_something", condition=Q(count__gt=0)
+            ),
+            models.CheckConstraint(
+                name="instance_request_has_one_image",
+                condition=Q(image__isnull=False, own_image="")
+                | Q(image__isnull=True) & ~Q(own_image=""),
             ),
             models.CheckConstraint(
                 name="instance_request_state_fits",
