@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "portal.tenants",
     "portal.quotas",
     "portal.requests",
+    "portal.access",
     "portal.web",
     "portal.api",
     "provisioning",

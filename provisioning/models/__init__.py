@@ -10,11 +10,15 @@ from provisioning.models.catalog import (
 from provisioning.models.clusters import Cluster, ClusterState, TenantNamespace
 from provisioning.models.confidences import ConfidedSecret, InstanceSecret, TenantImage
 from provisioning.models.credentials import ClusterCredential
+from provisioning.models.devices import Device, Health, Outage, OutageCause, UnsoldResource
 from provisioning.models.findings import ClusterFinding, Question, Verdict
 from provisioning.models.installation import Installation
 from provisioning.models.instances import Allocation, Attempt, DeadLetter, Instance, Transition
 from provisioning.models.inventory import AllocationMode, DeviceIdSource, Node, NodeCapacity, Pool
+from provisioning.models.maintenance import MaintenancePolicy, MaintenanceWindow
+from provisioning.models.notices import TenantNotice
 from provisioning.models.observations import ObservedPod, UsageEvidence
+from provisioning.models.ports import InstancePort
 from provisioning.models.restoring import ClusterMark, Hold, HoldCause
 from provisioning.models.volumes import (
     InstanceVolume,
@@ -37,27 +41,36 @@ __all__ = [
     "ConfidedSecret",
     "Confidence",
     "DeadLetter",
+    "Device",
     "DeviceIdSource",
     "Family",
+    "Health",
     "Hold",
     "HoldCause",
     "Installation",
     "Instance",
+    "InstancePort",
     "InstanceSecret",
     "InstanceType",
     "InstanceVolume",
+    "MaintenancePolicy",
+    "MaintenanceWindow",
     "Node",
     "NodeCapacity",
     "NodeWarning",
     "ObservedPod",
     "OrphanRelease",
+    "Outage",
+    "OutageCause",
     "Pool",
     "Question",
     "RuntimeImage",
     "TenantImage",
     "TenantNamespace",
+    "TenantNotice",
     "Transition",
     "Unit",
+    "UnsoldResource",
     "UsageEvidence",
     "Vendor",
     "Verdict",
