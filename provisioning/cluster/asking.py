@@ -1,6 +1,7 @@
 """What we ask of a cluster: one function per question, raw JSON for answers.
 
-A function raises the errors of `cluster.errors` and nothing else.
+A function raises the errors of `cluster.errors` and nothing else.  What is listed is asked
+as the watcher, what an instance says as access, everything else as the worker.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from provisioning.cluster.connections import connection_to
 from provisioning.cluster.errors import ClusterUnreachable, PreconditionFailed
 from provisioning.cluster.requests import Request
 from provisioning.models import Cluster
+from provisioning.states import Identity
 
 Raw = dict[str, Any]
 
@@ -26,7 +28,7 @@ METADATA_ONLY: Final = (
 
 def version(cluster: Cluster) -> Raw:
     """Return what the API server says of itself."""
-    return _ask(cluster, Request(method="GET", path="/version"))
+    return _ask(cluster, Request(method="GET", path="/version"), Identity.WATCHER)
 
 
 # --- pods --------------------------------------------------------------------------------
@@ -78,7 +80,8 @@ def read_log(cluster: Cluster, *, namespace: str, name: str, tail: int) -> str:
     query = (("container", names.CONTAINER), ("tailLines", str(tail)), ("limitBytes", "1000000"))
     path = f"{_pod(namespace, name)}/log"
     text = requests.ask_text(
-        connection_to(cluster), Request(method="GET", path=path, query=query, accept="*/*")
+        connection_to(cluster, Identity.ACCESS),
+        Request(method="GET", path=path, query=query, accept="*/*"),
     )
     return text.decode(errors="replace")
 
@@ -87,7 +90,7 @@ def events_of(cluster: Cluster, *, namespace: str, uid: str) -> list[Raw]:
     """Return the events about one object."""
     query = (("fieldSelector", f"involvedObject.uid={uid}"), ("limit", str(PAGE)))
     path = f"/api/v1/namespaces/{quote(namespace)}/events"
-    answer = _ask(cluster, Request(method="GET", path=path, query=query))
+    answer = _ask(cluster, Request(method="GET", path=path, query=query), Identity.WATCHER)
     return list(answer.get("items") or [])
 
 
@@ -107,6 +110,11 @@ def apply(cluster: Cluster, manifest: Raw) -> Raw:
             content_type=requests.APPLY_PATCH,
         ),
     )
+
+
+def get_namespace(cluster: Cluster, *, name: str) -> Raw:
+    """Return a namespace by name."""
+    return _ask(cluster, Request(method="GET", path=f"/api/v1/namespaces/{quote(name)}"))
 
 
 def list_nodes(cluster: Cluster) -> list[Raw]:
@@ -140,7 +148,7 @@ class Listing(Iterable[Raw]):
         """Yield the pages in order."""
         token = ""
         while True:
-            answer = _ask(self._cluster, self._request(token))
+            answer = _ask(self._cluster, self._request(token), Identity.WATCHER)
             metadata = answer.get("metadata") or {}
             if not metadata.get("resourceVersion"):
                 # From something in between; taken for an empty list, it would end every run.
@@ -160,8 +168,8 @@ class Listing(Iterable[Raw]):
         return Request(method="GET", path=self._path, query=tuple(query), accept=self._accept)
 
 
-def _ask(cluster: Cluster, request: Request) -> Raw:
-    return requests.ask(connection_to(cluster), request)
+def _ask(cluster: Cluster, request: Request, identity: Identity = Identity.WORKER) -> Raw:
+    return requests.ask(connection_to(cluster, identity), request)
 
 
 def _pods(namespace: str) -> str:

@@ -1,21 +1,24 @@
-"""One client per process and cluster.
+"""One client per process, cluster and identity.
 
-The official client loads the credentials; its connection pool sends our requests, and
-answers stay raw JSON: its models would cost twenty times `json.loads` and refuse a whole
-list for one odd field.
+The official client makes the connection pool, and answers stay raw JSON: its models would
+cost twenty times `json.loads` and refuse a whole list for one odd field.  Credentials do
+not go through it, for it writes them into files.
 """
 
 import logging
 import os
+import ssl
 import threading
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import urllib3
-from kubernetes import client, config
+from kubernetes import client
 
 from provisioning.cluster.sealing import unseal
-from provisioning.models import Cluster
+from provisioning.cluster.securing import context_for
+from provisioning.models import Cluster, ClusterCredential
+from provisioning.states import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -24,48 +27,78 @@ MOST_CONNECTIONS: Final = 8
 
 @dataclass(frozen=True)
 class Connection:
-    """Where a cluster is, and how to speak to it."""
+    """Where a cluster is, and how to speak to it.
+
+    `tls` and `server_name` are for those who need a socket of their own; None over plain HTTP.
+    """
 
     host: str
     pool: urllib3.PoolManager
     headers: dict[str, str]
+    tls: ssl.SSLContext | None
+    server_name: str | None
 
 
 # A client inherited over a fork shares its sockets with the parent: answers then reach the
 # wrong process, without any error.  So the process id is part of the key.
-_connections: dict[tuple[int, int, bytes], Connection] = {}
+Key = tuple[int, int, Identity, int, bytes]
+_connections: dict[Key, Connection] = {}
 _lock = threading.Lock()
 
 
-def connection_to(cluster: Cluster) -> Connection:
-    """Return this process's connection to a cluster, made at first use."""
-    sealed = bytes(cluster.kubeconfig_encrypted)
-    key = (os.getpid(), cluster.pk, sealed)
+def connection_to(cluster: Cluster, identity: Identity = Identity.WORKER) -> Connection:
+    """Return this process's connection to a cluster as one identity, made at first use."""
+    own, revision = bytes(cluster.kubeconfig_encrypted), cluster.credentials_revision
+    # Credentials change with their revision; asking the database at every call would cost more.
+    key = (os.getpid(), cluster.pk or 0, identity, revision, own)
     with _lock:
         if key not in _connections:
-            _connections[key] = _connect(unseal(sealed))
+            fresh = connect(unseal(_sealed_for(cluster, identity)))
+            _let_go(*key[:3])
+            _connections[key] = fresh
         return _connections[key]
 
 
-def _connect(kubeconfig: dict[str, object]) -> Connection:
-    settings = client.Configuration()
+def connect(kubeconfig: dict[str, Any]) -> Connection:
+    """Return a connection nobody keeps: for credentials that are only tried."""
+    cluster = kubeconfig["clusters"][0]["cluster"]
+    user = kubeconfig["users"][0]["user"]
+    host = cluster["server"].rstrip("/")
+    server_name = cluster.get("tls-server-name")
+    tls = context_for(cluster=cluster, user=user) if host.startswith("https:") else None
+    if tls is not None and tls.verify_mode is ssl.CERT_NONE:
+        # Whoever gave us the kubeconfig has decided that; once is enough to say so.
+        logger.warning("%s: its certificate is not verified", host)
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    headers = {"User-Agent": "npu-farm"}
+    if token := user.get("token"):
+        headers["Authorization"] = f"Bearer {token}"
+    return Connection(host, _pool(host, tls, server_name), headers, tls, server_name)
+
+
+def _sealed_for(cluster: Cluster, identity: Identity) -> bytes:
+    credential = ClusterCredential.objects.filter(cluster_id=cluster.pk, identity=identity).first()
+    return bytes((credential or cluster).kubeconfig_encrypted)
+
+
+def _pool(host: str, tls: ssl.SSLContext | None, server_name: str | None) -> urllib3.PoolManager:
+    settings = client.Configuration(host=host)
     settings.retries = False  # an unknown outcome is ours to look into
     settings.keep_alive = True
     settings.connection_pool_maxsize = MOST_CONNECTIONS
-    config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
-        kubeconfig, client_configuration=settings, persist_config=False
-    )
+    settings.tls_server_name = server_name
     # The API of a cluster is reached directly; the machine's web proxy is for people.
     settings.proxy = None
-    if not settings.verify_ssl:
-        # Whoever gave us the kubeconfig has decided that; once is enough to say so.
-        logger.warning("%s: its certificate is not verified", settings.host)
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    api = client.ApiClient(configuration=settings)
-    headers = {"User-Agent": "npu-farm"}
-    if bearer := settings.auth_settings().get("BearerToken"):
-        headers["Authorization"] = str(bearer["value"])
-    return Connection(settings.host, api.rest_client.pool_manager, headers)
+    pool: urllib3.PoolManager = client.ApiClient(configuration=settings).rest_client.pool_manager
+    if tls is not None:
+        pool.connection_pool_kw |= {"ssl_context": tls, "cert_reqs": tls.verify_mode}
+    return pool
+
+
+def _let_go(pid: int, cluster_id: int, identity: Identity) -> None:
+    # Whoever is in the middle of a request keeps its socket; nobody begins one on it.
+    for key in [key for key in _connections if key[:3] == (pid, cluster_id, identity)]:
+        del _connections[key]
 
 
 def _forget_parents() -> None:

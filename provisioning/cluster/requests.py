@@ -10,7 +10,6 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import urllib3
-from kubernetes.client.exceptions import ApiException
 
 from provisioning.cluster.connections import Connection
 from provisioning.cluster.errors import ClusterUnreachable, StatusBody, refusal_of
@@ -103,7 +102,7 @@ class _transport_errors:  # noqa: N801 - reads as the context it is
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, urllib3.exceptions.HTTPError | ApiException | OSError):
+        if isinstance(error, urllib3.exceptions.HTTPError | OSError):
             raise ClusterUnreachable(type(error).__name__) from error
 
 

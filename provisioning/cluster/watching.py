@@ -15,6 +15,7 @@ from provisioning.cluster.connections import connection_to
 from provisioning.cluster.errors import ClusterUnreachable, StatusBody, refusal_of
 from provisioning.cluster.requests import Request
 from provisioning.models import Cluster
+from provisioning.states import Identity
 
 SILENT_SECONDS: Final = 75.0
 
@@ -53,7 +54,7 @@ def watch_pods(
         ("timeoutSeconds", str(max(1, round(seconds)))),
     )
     request = Request(method="GET", path="/api/v1/pods", query=query, read_seconds=SILENT_SECONDS)
-    for line in requests.ask_lines(connection_to(cluster), request):
+    for line in requests.ask_lines(connection_to(cluster, Identity.WATCHER), request):
         yield _change_of(line)
 
 
