@@ -42,6 +42,11 @@ class Marks:
         ours = {self.label(word.replace("_", "-")): value for word, value in words.items()}
         return {MANAGED_BY: MANAGER, INSTALLATION: self.key, **ours}
 
+    @property
+    def own_namespace(self) -> str:
+        """Names the namespace that is the installation's own: no tenant's pods live there."""
+        return f"npu-{self.key}"
+
     def namespace(self, tenant_id: int) -> str:
         """Return the name of a tenant's namespace."""
         return f"npu-{self.key}-t{tenant_id}"

@@ -11,7 +11,7 @@ from typing import Final
 
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from provisioning import installation
+from provisioning import installation, marking
 from provisioning.cluster import asking
 from provisioning.errors import ProvisioningError
 from provisioning.models import Cluster, ClusterState, Instance, ObservedPod
@@ -29,7 +29,8 @@ def sweep_orphans(*, at: datetime) -> int:
     """Bring every orphan one step nearer to its end, and say how many there were."""
     swept = 0
     for cluster in Cluster.objects.exclude(state=ClusterState.REMOVED):
-        if cluster.breaker_until is None or cluster.breaker_until <= at:
+        is_open = cluster.breaker_until is not None and cluster.breaker_until > at
+        if not is_open and not marking.is_held(cluster):
             swept += _sweep_cluster(cluster)
     return swept
 

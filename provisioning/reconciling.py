@@ -20,6 +20,7 @@ from provisioning import (
     deferring,
     leasing,
     lifecycle,
+    marking,
     namespacing,
     queueing,
     recording,
@@ -58,7 +59,11 @@ def drain_due(*, clock: Clock) -> int:
 def reconcile(claim: Claim, *, at: datetime) -> None:
     """Take one step with a claimed instance."""
     try:
-        _step(situations.gather(claim, at=at))
+        of = situations.gather(claim, at=at)
+        if any(marking.is_held(cluster) for cluster in of.clusters):
+            recording.hand_back(claim, at=at, again=marking.HELD_FOR)
+        else:
+            _step(of)
     except recording.LeaseLost:
         logger.warning("lease of %s lost; somebody else goes on", claim.instance.pk)
     except DatabaseError:
@@ -122,7 +127,21 @@ def _act(of: Pass, act: Act) -> None:
 def _wait_for(cluster: Cluster, of: Pass) -> timedelta | None:
     if not of.claim.has_time_for_a_call:
         return AT_ONCE
-    return breaking.wait_for(cluster, at=of.at)
+    wait = breaking.wait_for(cluster, at=of.at)
+    if wait is None and marking.needs_check(cluster, at=of.at):
+        # Seldom, for the sweep keeps it fresh; then this pass is spent on it, and the next acts.
+        return _check(cluster, of)
+    return wait
+
+
+def _check(cluster: Cluster, of: Pass) -> timedelta:
+    try:
+        may_act = marking.check(cluster, at=of.at)
+    except ProvisioningError as error:
+        _note(cluster, error, of.at)
+        return marking.ASK_AGAIN
+    breaking.note_answer(cluster)
+    return AT_ONCE if may_act else marking.HELD_FOR
 
 
 def _answer(of: Pass, effect: Effect, error: ProvisioningError, cluster: Cluster | None) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from provisioning import installation, namespacing
 from provisioning.leasing import Claim
-from provisioning.models import Attempt, Instance, Node, ObservedPod
+from provisioning.models import Attempt, Cluster, Instance, Node, ObservedPod
 from provisioning.names import Marks
 from provisioning.states import ENDED, AttemptState, Desired, Settlement, State
 from provisioning.steps import Move
@@ -37,6 +37,11 @@ class Pass:
     def instance(self) -> Instance:
         """Return the instance as it was claimed."""
         return self.claim.instance
+
+    @property
+    def clusters(self) -> set[Cluster]:
+        """Return the clusters on which something of the instance may be."""
+        return {a.cluster for a in self.attempts if a.state != AttemptState.GONE}
 
     def after(self, move: Move) -> "Pass":
         """Return the same pass in the state it has just concluded."""

@@ -1,0 +1,122 @@
+"""Notice that the database is older than the clusters it speaks to, and then hold still.
+
+A database restored from a backup knows nothing of what happened since.  Left alone it would
+end what runs and start what was ended.  So a number is kept twice: in the database, where it
+is raised first, and on the cluster.  A cluster that shows a higher one than we have ever
+raised was spoken to by a later state of this database; it is held until a person has compared
+and settled (`comparing`, `settling`).  Any way of restoring is noticed: nobody has to tell us.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import F
+
+from provisioning import installation, names
+from provisioning.cluster import asking
+from provisioning.cluster.errors import NotFound
+from provisioning.errors import ProvisioningError
+from provisioning.models import Cluster, ClusterMark, ClusterState, Hold, HoldCause
+from provisioning.names import Marks
+
+Clock = Callable[[], datetime]
+logger = logging.getLogger(__name__)
+
+# Nothing is done on a cluster whose number was compared longer ago than this.
+STALE_AFTER: Final = timedelta(seconds=90)
+REFRESH_AFTER: Final = timedelta(seconds=30)
+HELD_FOR: Final = timedelta(minutes=1)
+ASK_AGAIN: Final = timedelta(seconds=5)
+NUMBER: Final = "mark"
+
+
+def is_held(cluster: Cluster) -> bool:
+    """Say whether nothing may be done on the cluster before a person has looked."""
+    return Hold.objects.filter(cluster=cluster, released_at=None).exists()
+
+
+def needs_check(cluster: Cluster, *, at: datetime, after: timedelta = STALE_AFTER) -> bool:
+    """Say whether the number on the cluster has to be compared before anything is done there."""
+    mark = ClusterMark.objects.filter(cluster=cluster).first()
+    return mark is None or mark.checked_at is None or at - mark.checked_at > after
+
+
+def check_all(*, clock: Clock) -> None:
+    """Compare the numbers of every cluster where that is due; one that does not answer waits."""
+    for cluster in Cluster.objects.exclude(state=ClusterState.REMOVED):
+        if needs_check(cluster, at=clock(), after=REFRESH_AFTER):
+            with suppress(ProvisioningError):
+                check(cluster, at=clock())
+
+
+def check(cluster: Cluster, *, at: datetime) -> bool:
+    """Compare the numbers and raise them; returns whether the cluster is ours to act on.
+
+    Asks the cluster, so not inside a transaction.  Raises what the cluster refuses with.
+    Several may check at once: whoever wrote to the cluster had raised the database's number
+    before, so a number above it is never a colleague's.
+    """
+    mine, known_until = _raise_number(cluster)
+    marks = installation.current()
+    there = _number_on(cluster, marks)
+    if there > ClusterMark.objects.values_list("no", flat=True).get(cluster=cluster):
+        hold(cluster, cause=HoldCause.MARK_AHEAD, known_until=known_until, at=at)
+        return False
+    asking.apply(cluster, _manifest(marks, max(mine, there)))
+    ClusterMark.objects.filter(cluster=cluster).update(checked_at=at)
+    return not is_held(cluster)
+
+
+def hold(cluster: Cluster, *, cause: HoldCause, known_until: datetime | None, at: datetime) -> Hold:
+    """Do nothing on the cluster from now on; the same again is the same hold."""
+    held, is_new = Hold.objects.get_or_create(
+        cluster=cluster,
+        released_at=None,
+        defaults={"cause": cause, "known_until": known_until, "found_at": at},
+    )
+    if is_new:
+        logger.error("%s: held; it knows more than this database (%s)", cluster, cause)
+    return held
+
+
+def release(cluster: Cluster, *, by: str, at: datetime) -> None:
+    """Act on the cluster again, counting on from the number it shows."""
+    there = _number_on(cluster, installation.current())
+    _raise_number(cluster)
+    behind = ClusterMark.objects.filter(cluster=cluster, no__lt=there)
+    behind.update(no=there)
+    Hold.objects.filter(cluster=cluster, released_at=None).update(released_at=at, released_by=by)
+
+
+def _raise_number(cluster: Cluster) -> tuple[int, datetime | None]:
+    mark, _ = ClusterMark.objects.get_or_create(cluster=cluster)
+    ClusterMark.objects.filter(pk=mark.pk).update(no=F("no") + 1)
+    return mark.no + 1, mark.checked_at
+
+
+def _number_on(cluster: Cluster, marks: Marks) -> int:
+    try:
+        found = asking.get_namespace(cluster, name=marks.own_namespace)
+    except NotFound:
+        return 0
+    text = (found["metadata"].get("annotations") or {}).get(marks.label(NUMBER), "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _manifest(marks: Marks, number: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": marks.own_namespace,
+            "labels": {
+                names.MANAGED_BY: names.MANAGER,
+                names.INSTALLATION: marks.key,
+                "pod-security.kubernetes.io/enforce": "restricted",
+            },
+            "annotations": {marks.label(NUMBER): str(number)},
+        },
+    }
