@@ -9,6 +9,7 @@ from pathlib import Path
 
 from provisioning.sandbox import events
 from provisioning.sandbox.cluster import Cluster, lay_ground
+from provisioning.sandbox.containers.record import FileRecord, NoRecord, Record
 from provisioning.sandbox.containers.simulated import SimulatedRuntime
 from provisioning.sandbox.farm import ClusterSpec, Farm, NodeSpec
 from provisioning.sandbox.journal import FileJournal
@@ -48,7 +49,8 @@ def raise_cluster(
     if journal:
         journal.load(cluster.store)
     _found_namespaces(cluster)
-    kubelets = _raise_nodes(cluster)
+    record = FileRecord(folder / f"{spec.name}.runs", at=clock.now()) if folder else NoRecord()
+    kubelets = _raise_nodes(cluster, record)
     # What a client saw before the start cannot be resumed from, as after a real server's.
     cluster.history.forget()
     NamespaceKeeper(cluster)
@@ -70,11 +72,13 @@ def _found_namespaces(cluster: Cluster) -> None:
             cluster.store.put(NAMESPACES, {**namespace, "status": {"phase": "Active"}})
 
 
-def _raise_nodes(cluster: Cluster) -> dict[str, Kubelet]:
+def _raise_nodes(cluster: Cluster, record: Record) -> dict[str, Kubelet]:
     kubelets: dict[str, Kubelet] = {}
     for node in cluster.spec.nodes:
         for name in _names(node):
-            kubelets[name] = _raise_node(cluster, node, name=name, number=len(kubelets))
+            kubelets[name] = _raise_node(
+                cluster, node, name=name, number=len(kubelets), record=record
+            )
     return kubelets
 
 
@@ -84,7 +88,9 @@ def _names(node: NodeSpec) -> list[str]:
     return [f"{node.name}-{number}" for number in range(1, node.count + 1)]
 
 
-def _raise_node(cluster: Cluster, node: NodeSpec, *, name: str, number: int) -> Kubelet:
+def _raise_node(
+    cluster: Cluster, node: NodeSpec, *, name: str, number: int, record: Record
+) -> Kubelet:
     ground = NodeGround(
         cluster=cluster,
         name=name,
@@ -92,6 +98,7 @@ def _raise_node(cluster: Cluster, node: NodeSpec, *, name: str, number: int) -> 
         devices=NodeDevices(farm=cluster.farm, node=node),
         images=NodeImages(cluster, node_name=name, present=node.images),
         runtime=SimulatedRuntime(farm=cluster.farm, clock=cluster.clock, timers=cluster.timers),
+        record=record,
     )
     _restore_health(cluster, ground)
     if cluster.store.get(NODES, "", name) is None:

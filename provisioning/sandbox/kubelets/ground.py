@@ -6,6 +6,7 @@ from itertools import count
 
 from provisioning.sandbox import events
 from provisioning.sandbox.cluster import Cluster
+from provisioning.sandbox.containers.record import NoRecord, Record
 from provisioning.sandbox.containers.runtime import Runtime
 from provisioning.sandbox.kubelets.devices import NodeDevices
 from provisioning.sandbox.kubelets.images import NodeImages
@@ -26,6 +27,7 @@ class NodeGround:
     devices: NodeDevices
     images: NodeImages
     runtime: Runtime
+    record: Record = field(default_factory=NoRecord)
     _addresses: Iterator[int] = field(default_factory=lambda: count(_FIRST_POD))
 
     @property

@@ -76,6 +76,9 @@ class Kubelet:
         """The pod is gone from the API: end whatever still runs of it."""
         worker = self._workers.pop(uid, None)
         for container in worker.run.each() if worker else []:
+            if container.is_running and self.ground.runtime.exit_of(container.container_id) is None:
+                at = self.ground.cluster.now()
+                self.ground.record.ended(container.container_id, at=at, reason="PodGone")
             self.ground.runtime.forget(container.container_id)
             self.ground.images.forget(container)
         self.ground.devices.release(uid)

@@ -50,6 +50,10 @@ class PodWorker:
         for container in self.run.each():
             if container.started_at is not None:
                 launch = self._launch(stored.object, container)
+                held = self._ground.devices.held_by(self.run.uid, container.name)
+                self._ground.record.taken_over(
+                    launch, node=self._ground.name, devices=held, ended=container.exit
+                )
                 self._ground.runtime.adopt(launch, self._on_exit, exit_=container.exit)
         self._set_deadline(stored)
 
@@ -107,7 +111,8 @@ class PodWorker:
         container.begin(self._ground.cluster.now())
         where = container.field_path
         self._ground.tell(stored, "Created", "Container created", where=where)
-        self._ground.runtime.start(self._launch(stored.object, container), self._on_exit)
+        launch = self._launch(stored.object, container)
+        self._ground.runtime.start(launch, self._on_exit)
         container.exit = self._ground.runtime.exit_of(container.container_id)
         if container.exit and container.exit.reason == "StartError":
             # The real kubelet prints the beginning of time for what never began.
@@ -115,6 +120,8 @@ class PodWorker:
             message = f"Error: {container.exit.message}"
             self._ground.tell(stored, "Failed", message, where=where, type_="Warning")
         else:
+            held = self._ground.devices.held_by(self.run.uid, container.name)
+            self._ground.record.begun(launch, node=self._ground.name, devices=held)
             self._ground.tell(stored, "Started", "Container started", where=where)
 
     def _launch(self, pod: Json, container: ContainerRun) -> Launch:
@@ -128,6 +135,8 @@ class PodWorker:
         )
 
     def _on_exit(self, container_id: str) -> None:
+        if exit_ := self._ground.runtime.exit_of(container_id):
+            self._ground.record.ended(container_id, at=exit_.at, reason=exit_.reason)
         self._ask(0.0)
 
     def _follow(self, stored: Stored) -> None:
