@@ -116,3 +116,113 @@ class CatalogRefused(ProvisioningError):
     """The catalogue contradicts itself."""
 
     code = "catalog_refused"
+
+
+class AlreadyClosed(ProvisioningError):
+    """Somebody has closed this already."""
+
+    code = "already_closed"
+
+
+class NothingToRelease(ProvisioningError):
+    """No pod waits for a person's word on this cluster."""
+
+    code = "nothing_to_release"
+
+
+class UnknownVolume(ProvisioningError):
+    """There is no such volume, or it cannot be attached."""
+
+    code = "unknown_volume"
+
+
+class IllegalVolume(ProvisioningError):
+    """There can be no such volume."""
+
+    code = "illegal_volume"
+
+
+class VolumeNameTaken(ProvisioningError):
+    """The tenant already has a volume of this name."""
+
+    code = "volume_name_taken"
+
+
+class VolumeInUse(ProvisioningError):
+    """Instances still have this volume."""
+
+    code = "volume_in_use"
+
+
+class VolumeCannotGrow(ProvisioningError):
+    """The storage of this volume does not let it grow."""
+
+    code = "volume_cannot_grow"
+
+
+class VolumesApart(ProvisioningError):
+    """Volumes of one instance have to be on one cluster."""
+
+    code = "volumes_apart"
+
+
+class NoStorage(ProvisioningError):
+    """This cluster offers no storage now."""
+
+    code = "no_storage"
+
+
+class IllegalMount(ProvisioningError):
+    """A volume cannot be attached there."""
+
+    code = "illegal_mount"
+
+
+class IllegalSecret(ProvisioningError):
+    """A secret cannot be given like this."""
+
+    code = "illegal_secret"
+
+
+class ImageNotAllowed(ProvisioningError):
+    """This image is not among those the tenant may start."""
+
+    code = "image_not_allowed"
+
+
+class IllegalImagePattern(ProvisioningError):
+    """This is no pattern for images."""
+
+    code = "illegal_image_pattern"
+
+
+class NotRunning(ProvisioningError):
+    """The instance does not run."""
+
+    code = "not_running"
+    retryable = True
+
+
+class NothingListens(ProvisioningError):
+    """Nothing in the instance listens at this port."""
+
+    code = "nothing_listens"
+    retryable = True
+
+
+class IllegalPort(ProvisioningError):
+    """A port is a number from 1 to 65535."""
+
+    code = "illegal_port"
+
+
+class TooManyPorts(ProvisioningError):
+    """An instance has no room for more open ports."""
+
+    code = "too_many_ports"
+
+
+class PortNotOpen(ProvisioningError):
+    """This port of the instance is not open."""
+
+    code = "port_not_open"
