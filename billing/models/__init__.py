@@ -4,6 +4,7 @@ from billing.models.accounts import Account, Payer, Seller
 from billing.models.invoices import Invoice, InvoiceFile, InvoiceLine, NumberSeries
 from billing.models.periods import BillingPeriod
 from billing.models.prices import AccountBook, PriceBook, Rate
+from billing.models.unusable import UnusableTime
 from billing.models.usage import QuarantinedFact, Sku, UsageInterval, Witness
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Rate",
     "Seller",
     "Sku",
+    "UnusableTime",
     "UsageInterval",
     "Witness",
 ]

@@ -33,6 +33,8 @@ class Pool(models.Model):
     device_ids = models.CharField(
         max_length=14, choices=DeviceIdSource.choices, default=DeviceIdSource.STATUS
     )
+    # Where the vendor's exporter is asked: namespace, pod selector, port; empty where nowhere.
+    exporter = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ["cluster", "resource_name"]
@@ -48,17 +50,25 @@ class Pool(models.Model):
 
 
 class Node(models.Model):
-    """One row is one life of a node: a node deleted and registered again is another row."""
+    """One row is one life of a node: a node deleted and registered again is another row.
+
+    `ready_changed_at` is the cluster's own instant of the last change of readiness.  What a
+    person stopped the sale of takes nothing new; what runs there runs on.
+    """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="nodes")
     name = models.CharField(max_length=253)
     uid = models.UUIDField()
     boot_id = models.CharField(max_length=64, blank=True)
     is_ready = models.BooleanField(default=False)
+    ready_changed_at = models.DateTimeField(null=True, blank=True)
     is_schedulable = models.BooleanField(default=True)
     lease_renewed_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.CharField(max_length=150, blank=True)
+    stop_reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
         ordering = ["cluster", "name"]
