@@ -1,5 +1,7 @@
 """Write out the objects of a tenant's namespace: limits, walls, an account without a token.
 
+Where our identities may not act everywhere, the namespace also binds them to their roles.
+
 Pure, like `manifests`; `carrying` applies them server-side before the first pod.
 The quota is a second lock, not the first: quotas are decided in the portal, and this
 one says only that no tenant can hold more than the cluster has.
@@ -7,12 +9,16 @@ one says only that no tenant can hold more than the cluster has.
 
 from typing import Final
 
-from provisioning import names
+from provisioning import names, permissions
 from provisioning.manifests import Manifest
 from provisioning.specs import NamespaceSpec
 
 POD_SECURITY_VERSION: Final = "v1.34"
 MOST_PODS: Final = 500
+# What else a namespace may hold; more than anybody needs, less than hurts the API server.
+MOST_OBJECTS: Final = 2000
+RBAC: Final = "rbac.authorization.k8s.io"
+MOST_CLAIMS: Final = 200
 # Neighbours, nodes and the metadata address stay out of reach.
 PRIVATE_RANGES: Final = (
     "10.0.0.0/8",
@@ -27,6 +33,8 @@ def objects_for(spec: NamespaceSpec) -> list[Manifest]:
     """Return the objects in the order they have to be applied."""
     return [
         _namespace(spec),
+        # Early, for the right to write the others comes with it.
+        *_role_bindings(spec),
         _service_account(spec),
         _quota(spec),
         _limit_range(spec),
@@ -48,6 +56,22 @@ def _namespace(spec: NamespaceSpec) -> Manifest:
     }
 
 
+def _role_bindings(spec: NamespaceSpec) -> list[Manifest]:
+    return [
+        {
+            **_object(spec, f"{RBAC}/v1", "RoleBinding", permissions.TENANT_ROLES[identity]),
+            "roleRef": {
+                "apiGroup": RBAC,
+                "kind": "ClusterRole",
+                "name": permissions.TENANT_ROLES[identity],
+            },
+            # A service account is a user of that name, and so is whoever signs in otherwise.
+            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user}],
+        }
+        for identity, user in spec.bindings
+    ]
+
+
 def _service_account(spec: NamespaceSpec) -> Manifest:
     return {
         **_object(spec, "v1", "ServiceAccount", names.SERVICE_ACCOUNT),
@@ -57,7 +81,8 @@ def _service_account(spec: NamespaceSpec) -> Manifest:
 
 def _quota(spec: NamespaceSpec) -> Manifest:
     hard = {f"requests.{resource_name}": str(count) for resource_name, count in spec.devices}
-    hard |= {"pods": str(MOST_PODS), "services.nodeports": "0", "services.loadbalancers": "0"}
+    hard |= {"pods": str(MOST_PODS), "persistentvolumeclaims": str(MOST_CLAIMS)}
+    hard |= {"services.nodeports": "0", "services.loadbalancers": "0"}
     return {**_object(spec, "v1", "ResourceQuota", "npu-tenant"), "spec": {"hard": hard}}
 
 

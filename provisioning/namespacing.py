@@ -1,19 +1,30 @@
 """Keep a tenant's namespace on a cluster as it should be.
 
 `is_ready` compares what should be there with what we applied last; `prepare` asks the
-cluster, `remember` writes down that it is done.  A namespace that was deleted by hand
-shows when a pod is refused: `forget`, and the next pass prepares it again.
+cluster, `remember` writes down how far it came.  A slow cluster takes several passes over
+several objects: each goes on where the last one stopped.  A namespace that was deleted by
+hand shows when a pod is refused: `forget`, and the next pass prepares it again.
 """
 
+import time
+from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Sum
 
 from provisioning import manifests, namespaces
 from provisioning.cluster import asking
+from provisioning.cluster.errors import PermissionDenied
+from provisioning.manifests import Manifest
 from provisioning.models import Cluster, NodeCapacity, TenantNamespace
 from provisioning.names import Marks
 from provisioning.specs import NamespaceSpec
+from provisioning.states import Identity
+
+# An API server hears of a new binding a moment after it has taken it.
+BINDING_SECONDS: Final = 3.0
+BINDING_PAUSE: Final = 0.1
 
 
 def is_ready(*, cluster: Cluster, tenant_id: int, marks: Marks) -> bool:
@@ -24,12 +35,24 @@ def is_ready(*, cluster: Cluster, tenant_id: int, marks: Marks) -> bool:
     ).exists()
 
 
-def prepare(*, cluster: Cluster, tenant_id: int, marks: Marks) -> str:
-    """Apply the namespace and what belongs in it; returns the hash to remember."""
+def prepare(
+    *, cluster: Cluster, tenant_id: int, marks: Marks, has_time: Callable[[], bool]
+) -> str:
+    """Apply what is still missing while there is time; returns the hash to remember."""
     objects = namespaces.objects_for(_spec(cluster, tenant_id, marks))
-    for manifest in objects:
-        asking.apply(cluster, manifest)
-    return manifests.digest(objects)
+    done = _count_done(cluster, tenant_id, objects)
+    for manifest in objects[done:]:
+        _apply(cluster, manifest, has_time)
+        done += 1
+        if not has_time():
+            break
+    return manifests.digest(objects[:done])
+
+
+def apply_all(*, cluster: Cluster, spec: NamespaceSpec) -> None:
+    """Apply a whole namespace at once, for those with all the time they need."""
+    for manifest in namespaces.objects_for(spec):
+        _apply(cluster, manifest, lambda: True)
 
 
 def remember(
@@ -52,6 +75,31 @@ def forget(*, cluster: Cluster, tenant_id: int) -> None:
     TenantNamespace.objects.filter(cluster=cluster, tenant_id=tenant_id).delete()
 
 
+def bindings_of(cluster: Cluster) -> tuple[tuple[Identity, str], ...]:
+    """Return which identities have to be bound in each namespace, and their names there."""
+    told = (cluster.probe or {}).get("bindings") or {}
+    return tuple((one, told[one]) for one in Identity if one in told)
+
+
+def _apply(cluster: Cluster, manifest: Manifest, has_time: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BINDING_SECONDS
+    while True:
+        try:
+            asking.apply(cluster, manifest)
+            return
+        except PermissionDenied:
+            is_late = time.monotonic() > deadline or not has_time()
+            if is_late or not bindings_of(cluster) or manifest["kind"] == "Namespace":
+                raise
+            time.sleep(BINDING_PAUSE)
+
+
+def _count_done(cluster: Cluster, tenant_id: int, objects: list[Manifest]) -> int:
+    known = TenantNamespace.objects.filter(cluster=cluster, tenant_id=tenant_id).first()
+    beginnings = {manifests.digest(objects[:n]): n for n in range(1, len(objects))}
+    return beginnings.get(known.applied_hash, 0) if known else 0
+
+
 def _spec(cluster: Cluster, tenant_id: int, marks: Marks) -> NamespaceSpec:
     # What the nodes have, healthy or not: a device that recovers is not held up here.
     rows = (
@@ -65,4 +113,5 @@ def _spec(cluster: Cluster, tenant_id: int, marks: Marks) -> NamespaceSpec:
         name=marks.namespace(tenant_id),
         tenant_id=tenant_id,
         devices=tuple((row["pool__resource_name"], row["total"]) for row in rows),
+        bindings=bindings_of(cluster),
     )

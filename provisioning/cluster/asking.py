@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from provisioning import names
 from provisioning.cluster import requests
-from provisioning.cluster.connections import connection_to
-from provisioning.cluster.errors import ClusterUnreachable, PreconditionFailed
+from provisioning.cluster.connections import connection_to, renew_connection
+from provisioning.cluster.errors import ClusterUnreachable, PreconditionFailed, Unauthenticated
 from provisioning.cluster.requests import Request
 from provisioning.models import Cluster
 from provisioning.states import Identity
@@ -169,7 +169,11 @@ class Listing(Iterable[Raw]):
 
 
 def _ask(cluster: Cluster, request: Request, identity: Identity = Identity.WORKER) -> Raw:
-    return requests.ask(connection_to(cluster, identity), request)
+    try:
+        return requests.ask(connection_to(cluster, identity), request)
+    except Unauthenticated:
+        # Whoever is not let in has done nothing, so the same may be asked again, once.
+        return requests.ask(renew_connection(cluster, identity), request)
 
 
 def _pods(namespace: str) -> str:
@@ -186,6 +190,7 @@ _PLURALS: Final = {
     "ResourceQuota": "resourcequotas",
     "LimitRange": "limitranges",
     "NetworkPolicy": "networkpolicies",
+    "RoleBinding": "rolebindings",
 }
 
 
