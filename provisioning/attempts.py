@@ -4,13 +4,14 @@ An attempt is written before the cluster is asked, so that whoever comes after a
 knows which name to look up.  Called inside the transaction that records a pass.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from provisioning import manifests, names, offers, placing, queueing
+from provisioning import attaching, avoiding, confiding, manifests, names, offers, placing, queueing
 from provisioning.errors import NoCapacity
-from provisioning.models import Attempt, Instance, Pool
+from provisioning.models import Attempt, Instance, ObservedPod, Pool
 from provisioning.names import Marks
 from provisioning.specs import PodSpec
 from provisioning.states import AttemptState
@@ -24,17 +25,26 @@ def open_attempt(*, instance: Instance, marks: Marks, at: datetime) -> Attempt:
     """Choose a pool and write the next attempt down; raises `NoCapacity` with the reason."""
     # Two who place at once would both see the last device free.
     pools = offers.lock_pools(family_id=instance.instance_type.family_id, at=at)
+    pools = _beside_volumes(instance, pools)
     ahead = queueing.ahead_of(instance)
+    avoided = avoiding.nodes_to_avoid(instance=instance, pools=pools, at=at)
     choice = placing.choose_pool(
-        count=instance.device_count, offers=offers.of_pools(pools), ahead=ahead
+        count=instance.device_count, offers=offers.of_pools(pools, without=avoided), ahead=ahead
     )
     if isinstance(choice, placing.NoChoice):
         # Whoever frees a device wakes the first ones; the others need not keep asking.
         patience = min(LONGEST_PATIENCE, PATIENCE + 5 * len(ahead))
         raise NoCapacity(choice.message, reason=choice.reason, retry_after=patience)
     pool = next(pool for pool in pools if pool.pk == choice.pool_id)
-    spec = spec_of(instance=instance, attempt_no=instance.attempt_no + 1, pool=pool, marks=marks)
-    return Attempt.objects.create(
+    away_from = sorted(name for cluster_id, name in avoided if cluster_id == pool.cluster_id)
+    spec = spec_of(
+        instance=instance,
+        attempt_no=instance.attempt_no + 1,
+        pool=pool,
+        marks=marks,
+        avoided_nodes=away_from,
+    )
+    attempt = Attempt.objects.create(
         instance=instance,
         no=spec.attempt_no,
         launch_no=instance.launch_no,
@@ -44,8 +54,12 @@ def open_attempt(*, instance: Instance, marks: Marks, at: datetime) -> Attempt:
         pod_name=spec.name,
         spec_hash=manifests.hash_of(manifests.pod_for(spec), spec),
         device_count=instance.device_count,
+        avoided_nodes=away_from,
         intended_at=at,
     )
+    attaching.attach(attempt=attempt, at=at)
+    confiding.intend_copy(attempt=attempt, at=at)
+    return attempt
 
 
 def confirm_attempt(*, attempt: Attempt, uid: UUID, at: datetime) -> None:
@@ -60,9 +74,33 @@ def bury_attempt(*, attempt: Attempt, at: datetime) -> None:
     Attempt.objects.filter(pk=attempt.pk).exclude(state=AttemptState.GONE).update(
         state=AttemptState.GONE, gone_at=at
     )
+    attaching.detach(attempt=attempt, at=at)
 
 
-def spec_of(*, instance: Instance, attempt_no: int, pool: Pool, marks: Marks) -> PodSpec:
+def attempt_of(pod: ObservedPod, tried: Iterable[Attempt]) -> Attempt | None:
+    """Return the attempt a pod is of; None for one that merely carries our labels.
+
+    Labels can be changed and copied by hand, UIDs and names cannot.
+    """
+    for attempt in tried:
+        is_named = (
+            attempt.cluster_id == pod.cluster_id
+            and attempt.namespace == pod.namespace
+            and attempt.pod_name == pod.name
+        )
+        if is_named and (attempt.uid == pod.uid or attempt.spec_hash == pod.spec_hash):
+            return attempt
+    return None
+
+
+def spec_of(
+    *,
+    instance: Instance,
+    attempt_no: int,
+    pool: Pool,
+    marks: Marks,
+    avoided_nodes: Sequence[str] = (),
+) -> PodSpec:
     """Return what the attempt's pod is made of."""
     vendor = VENDORS[pool.family.vendor.slug]
     selector = vendor.node_selector(family=pool.family.slug, resource_name=pool.resource_name)
@@ -84,4 +122,19 @@ def spec_of(*, instance: Instance, attempt_no: int, pool: Pool, marks: Marks) ->
         device_count=instance.device_count,
         node_selector=tuple(selector.items()),
         toleration_keys=vendor.toleration_keys,
+        avoided_nodes=tuple(avoided_nodes),
+        claims=tuple(attaching.claims_of(instance)),
+        confided=confiding.confided_to(
+            instance, secret_name=names.pod_name(instance_id=instance.pk, attempt_no=attempt_no)
+        ),
     )
+
+
+def _beside_volumes(instance: Instance, pools: list[Pool]) -> list[Pool]:
+    """Keep the pools of the cluster the instance's volumes are on; all when it has none."""
+    clusters = attaching.clusters_of(instance)
+    near = [pool for pool in pools if not clusters or pool.cluster_id in clusters]
+    if clusters and pools and not near:
+        detail = "The cluster of its volumes offers none of this family now."
+        raise NoCapacity(detail, reason="no_pool_beside_volumes", retry_after=PATIENCE)
+    return near

@@ -19,11 +19,14 @@ PERMANENT: Final = frozenset(
 PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
 DISRUPTIONS: Final = {
     "PreemptionByScheduler": "preempted",
-    "EvictionByEvictionAPI": "evicted",
-    "TerminationByKubelet": "evicted",
+    "EvictionByEvictionAPI": "drained",
+    "TerminationByKubelet": "node_shut_down",
     "DeletionByTaintManager": "node_lost",
     "DeletionByPodGC": "node_lost",
 }
+# What the cluster did on purpose has a budget of its own; a lost node is nobody's failure.
+DISRUPTED: Final = frozenset({"preempted", "drained", "node_shut_down"})
+UNCOUNTED: Final = frozenset({"node_lost"})
 # A device plugin that starts after the kubelet needs this long before another try makes sense.
 PLUGIN_PAUSE: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = 300.0
@@ -41,14 +44,15 @@ def conclude(pod: PodView) -> Move:
         reason = "unschedulable" if pod.unschedulable_message else "waiting_for_node"
         return Move(to=State.SCHEDULING, reason=reason, message=pod.unschedulable_message)
     if pod.container_state in ("running", "terminated"):
-        return Move(to=State.RUNNING, reason="container_started")
+        return _running(pod)
     return _starting(pod)
 
 
 def pause_before_attempt(of: Situation) -> timedelta:
     """Say how long to wait before another attempt: full jitter, doubling with each one."""
-    ceiling = min(LONGEST_PAUSE, 2.0**of.attempts_lately)
-    pause = timedelta(seconds=ceiling * jitter(of.seed, of.attempts_lately))
+    turn = of.attempts_lately + of.disruptions_lately
+    ceiling = min(LONGEST_PAUSE, 2.0**turn)
+    pause = timedelta(seconds=ceiling * jitter(of.seed, turn))
     return max(pause, PLUGIN_PAUSE) if of.reason == "device_not_admitted" else pause
 
 
@@ -85,6 +89,14 @@ def _words(pod: PodView) -> str:
     return (
         f"{pod.exit_reason or 'Error'}, exit code {pod.exit_code}" if pod.exit_code else pod.reason
     )
+
+
+def _running(pod: PodView) -> Move:
+    if not pod.unhealthy_devices:
+        return Move(to=State.RUNNING, reason="container_started")
+    # The tenant's work may not touch the device at this moment: theirs to say when it moves.
+    words = ", ".join(pod.unhealthy_devices)
+    return Move(to=State.RUNNING, reason="device_unhealthy", message=words)
 
 
 def _starting(pod: PodView) -> Move:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from provisioning import faults
-from provisioning.states import Desired, State
+from provisioning.states import Desired, State, Supply
 from provisioning.steps import (
     Act,
     AdoptPod,
@@ -52,10 +52,13 @@ STARTING_DEADLINE: Final = timedelta(minutes=15)
 UNREACHABLE_DEADLINE: Final = timedelta(minutes=10)
 ENDING_ALARM: Final = timedelta(minutes=11)
 MOST_ATTEMPTS: Final = 5
+MOST_DISRUPTIONS: Final = 10
 MOST_FAILURES: Final = 8
 POLL: Final = timedelta(seconds=30)
 SLOW_POLL: Final = timedelta(minutes=5)
 UNTIL_SEEN: Final = timedelta(seconds=5)
+# Nodes come and device plugins start; a cluster without the product stays without.
+SUPPLY_PATIENCE: Final = timedelta(seconds=60)
 # The watcher's clock and the worker's may differ by this much without anything being wrong.
 CLOCK_MARGIN: Final = timedelta(seconds=5)
 
@@ -174,6 +177,9 @@ def _tries_again(of: Situation, now: datetime) -> Step:
     if of.state is S.RECOVERING:
         if of.attempts_lately >= MOST_ATTEMPTS:
             return Move(to=S.FAILED, reason="too_many_attempts", dead_letter="too_many_attempts")
+        if of.disruptions_lately >= MOST_DISRUPTIONS:
+            why = "disrupted_too_often"
+            return Move(to=S.FAILED, reason=why, dead_letter=why)
         wait = faults.pause_before_attempt(of) - (now - of.state_since)
         if wait > timedelta(0):
             return Rest(again=wait)
@@ -216,6 +222,9 @@ def _not_seen(of: Situation, live: AttemptView) -> Step:
 
 def _waits(of: Situation, same: Move, now: datetime) -> Step:
     spent = now - of.state_since
+    is_unfit = of.state is S.SCHEDULING and same.reason == "unschedulable"
+    if is_unfit and of.supply is not Supply.HERE:
+        return _has_no_product(of, same, spent)
     if of.state is S.SCHEDULING and spent > SCHEDULING_DEADLINE:
         return Move(to=S.QUEUED, reason="not_scheduled", message=same.message)
     if of.state is S.STARTING and spent > STARTING_DEADLINE:
@@ -225,6 +234,16 @@ def _waits(of: Situation, same: Move, now: datetime) -> Step:
     if of.state is S.UNREACHABLE and spent > UNREACHABLE_DEADLINE:
         return Move(to=S.RECOVERING, reason="node_lost")
     return Rest(again=_left(of.state, spent), reason=same.reason, message=same.message)
+
+
+def _has_no_product(of: Situation, same: Move, spent: timedelta) -> Step:
+    if spent <= SUPPLY_PATIENCE:
+        again = SUPPLY_PATIENCE - spent + timedelta(seconds=1)
+        return Rest(again=again, reason=same.reason, message=same.message)
+    if of.supply is Supply.ELSEWHERE:
+        return Move(to=S.QUEUED, reason="not_scheduled", message=same.message)
+    why = "no_such_product"
+    return Move(to=S.FAILED, reason=why, message=same.message, dead_letter=why)
 
 
 def _left(state: State, spent: timedelta) -> timedelta | None:

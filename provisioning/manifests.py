@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any, Final
 
-from provisioning import names
+from provisioning import mounting, names
 from provisioning.specs import PodSpec
 
 Manifest = dict[str, Any]
@@ -19,7 +19,7 @@ USER: Final = 1000
 
 
 def pod_for(spec: PodSpec) -> Manifest:
-    """Write the pod of one attempt, with its own hash as an annotation."""
+    """Write the pod of one attempt, with its own hash and the wish behind it as annotations."""
     manifest = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -33,10 +33,16 @@ def pod_for(spec: PodSpec) -> Manifest:
                 attempt=str(spec.attempt_no),
             ),
             "finalizers": [spec.marks.finalizer],
+            **({"annotations": noted} if (noted := _secrets_digest(spec)) else {}),
         },
         "spec": _pod_body(spec),
     }
-    manifest["metadata"]["annotations"] = {spec.marks.label("spec-hash"): digest(manifest)}  # type: ignore[index]
+    # The wish is for whoever has forgotten the instance; what runs does not depend on it.
+    manifest["metadata"]["annotations"] = {  # type: ignore[index]
+        **noted,
+        spec.marks.label("spec-hash"): digest(manifest),
+        spec.marks.label("wish"): json.dumps(dict(spec.wish), sort_keys=True),
+    }
     return manifest
 
 
@@ -66,12 +72,26 @@ def _pod_body(spec: PodSpec) -> Manifest:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **({"nodeSelector": dict(spec.node_selector)} if spec.node_selector else {}),
+        **({"affinity": _away_from(spec.avoided_nodes)} if spec.avoided_nodes else {}),
         "tolerations": [
             {"key": key, "operator": "Exists", "effect": "NoSchedule"}
             for key in spec.toleration_keys
         ],
+        **({"volumes": volumes} if (volumes := mounting.volumes_of(spec)) else {}),
         "containers": [_container(spec)],
     }
+
+
+def _secrets_digest(spec: PodSpec) -> Manifest:
+    # Their names are in the pod, their values are not: so that other values make another hash.
+    return {spec.marks.label("secrets"): spec.confided.digest} if spec.confided else {}
+
+
+def _away_from(nodes: tuple[str, ...]) -> Manifest:
+    # By the node's name, not a label of it; one name per field is all the API takes.
+    fields = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]
+    required = {"nodeSelectorTerms": [{"matchFields": fields}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
 
 
 def _container(spec: PodSpec) -> Manifest:
@@ -86,8 +106,9 @@ def _container(spec: PodSpec) -> Manifest:
         "image": spec.image,
         "imagePullPolicy": "IfNotPresent",
         **({"command": [verbatim(word) for word in spec.command]} if spec.command else {}),
-        "env": _environment(spec),
+        "env": [*_environment(spec), *mounting.variables_of(spec)],
         "resources": {"requests": dict(amounts), "limits": dict(amounts)},
+        **({"volumeMounts": mounts} if (mounts := mounting.mounts_of(spec)) else {}),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -110,3 +131,8 @@ def _environment(spec: PodSpec) -> list[Manifest]:
 def verbatim(text: str) -> str:
     """Keep the kubelet from expanding `$(NAME)` in a tenant's text."""
     return text.replace("$", "$$") if "$(" in text or "$$" in text else text
+
+
+def plain(text: str) -> str:
+    """Read a tenant's text back from what `verbatim` made of it."""
+    return text.replace("$$", "$")

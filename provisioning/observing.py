@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import F
 
 from provisioning import deferring, queries, usage, witnessed
-from provisioning.models import Cluster, Instance, Node, ObservedPod
-from provisioning.specs import Observation
-from provisioning.states import Settlement
+from provisioning.cluster.errors import QuotaExceeded
+from provisioning.models import Cluster, Instance, Node, ObservedPod, TenantNamespace
+from provisioning.specs import OVER, Observation
+from provisioning.states import Settlement, State
 
 _FIELDS: Final = tuple(field.name for field in fields(Observation))
 # Once known these stay, even when a runtime that lost the container takes them back.
@@ -41,6 +42,8 @@ def observe_pod(*, cluster: Cluster, observation: Observation, at: datetime) -> 
     pod.save()
     if is_new and instance:
         tell_instance(instance, at=at)
+    if observation.is_over and before.get("phase") not in OVER:
+        wake_refused(pod.namespace, at=at)
     return is_new
 
 
@@ -56,6 +59,17 @@ def miss_pod(*, pod: ObservedPod, at: datetime) -> None:
     instance = queries.find_instance(pod.instance_id)
     if instance:
         tell_instance(instance, at=at)
+    wake_refused(pod.namespace, at=at)
+
+
+def wake_refused(namespace: str, *, at: datetime) -> None:
+    """Let those try again whom the namespace's quota had no room for: a pod of it has ended."""
+    tenants = TenantNamespace.objects.filter(name=namespace).values("tenant_id")
+    waiting = Instance.objects.filter(
+        tenant_id__in=tenants, state=State.QUEUED, reason=QuotaExceeded.code
+    )
+    if waiting.update(observation_seq=F("observation_seq") + 1, next_reconcile_at=at):
+        deferring.defer_drain()
 
 
 def tell_instance(instance: Instance, *, at: datetime) -> None:

@@ -1,6 +1,7 @@
 """What each pool has free right now, for `placing` to choose from."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,9 @@ from django.db.models import Q
 from provisioning import queries
 from provisioning.models import ClusterState, ObservedPod, Pool
 from provisioning.placing import Offer
+
+NodeName = tuple[int, str]
+"""A cluster and the name of one of its nodes."""
 
 
 def lock_pools(*, family_id: int, at: datetime) -> list[Pool]:
@@ -20,13 +24,15 @@ def lock_pools(*, family_id: int, at: datetime) -> list[Pool]:
     return list(pools.select_related("cluster", "family__vendor").order_by("pk"))
 
 
-def of_pools(pools: list[Pool]) -> list[Offer]:
-    """Count what is free on every node of the pools."""
+def of_pools(pools: list[Pool], *, without: Collection[NodeName] = ()) -> list[Offer]:
+    """Count what is free on every node of the pools, but for those to be left out."""
     healthy: defaultdict[int, dict[str, int]] = defaultdict(dict)
     largest: defaultdict[int, int] = defaultdict(int)
     rows = queries.present_capacity().filter(pool__in=pools)
+    clusters = {pool.pk: pool.cluster_id for pool in pools}
     for pool_id, node, count in rows.values_list("pool", "node__name", "allocatable"):
-        healthy[pool_id][node] = count
+        if (clusters[pool_id], node) not in without:
+            healthy[pool_id][node] = count
     everything = Pool.objects.filter(pk__in=[pool.pk for pool in pools])
     for pool_id, count in everything.filter(capacities__node__gone_at__isnull=True).values_list(
         "pk", "capacities__capacity"

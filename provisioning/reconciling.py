@@ -14,25 +14,30 @@ from typing import Final
 from django.db import DatabaseError, transaction
 
 from provisioning import (
+    alarms,
     attempts,
     breaking,
     carrying,
     deferring,
     leasing,
     lifecycle,
+    lingering,
     marking,
     namespacing,
+    pacing,
     queueing,
     recording,
     refusals,
     situations,
 )
+from provisioning.cluster.errors import TooManyRequests
 from provisioning.errors import ClusterUnreachable, NoCapacity, ProvisioningError
 from provisioning.leasing import Claim
 from provisioning.models import Cluster, ClusterState, Instance
+from provisioning.refusals import Answer
 from provisioning.situations import Pass
 from provisioning.states import State
-from provisioning.steps import AT_ONCE, Act, Effect, Move, Rest
+from provisioning.steps import AT_ONCE, Act, CreatePod, Effect, Move, Rest
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +111,7 @@ def _rest(of: Pass, rest: Rest) -> None:
 
 def _act(of: Pass, act: Act) -> None:
     cluster = carrying.cluster_of(act.effect, of)
-    if cluster and (wait := _wait_for(cluster, of)) is not None:
+    if cluster and (wait := _wait_for(cluster, act.effect, of)) is not None:
         recording.hand_back(of.claim, at=of.at, again=wait)
         return
     try:
@@ -124,13 +129,15 @@ def _act(of: Pass, act: Act) -> None:
             _wake_queue(of.instance, of.at)
 
 
-def _wait_for(cluster: Cluster, of: Pass) -> timedelta | None:
+def _wait_for(cluster: Cluster, effect: Effect, of: Pass) -> timedelta | None:
     if not of.claim.has_time_for_a_call:
         return AT_ONCE
     wait = breaking.wait_for(cluster, at=of.at)
     if wait is None and marking.needs_check(cluster, at=of.at):
         # Seldom, for the sweep keeps it fresh; then this pass is spent on it, and the next acts.
         return _check(cluster, of)
+    if wait is None and isinstance(effect, CreatePod):
+        return pacing.wait_for_turn(cluster, at=of.at)
     return wait
 
 
@@ -150,8 +157,8 @@ def _answer(of: Pass, effect: Effect, error: ProvisioningError, cluster: Cluster
     answer = refusals.answer(error=error, effect=effect, of=of.situation)
     if cluster:
         _note(cluster, error, of.at)
-    if answer.pauses_cluster and cluster:
-        Cluster.objects.filter(pk=cluster.pk).update(state=ClusterState.PAUSED)
+    if cluster:
+        _tell_operators(of, cluster, answer, error)
     failures = of.instance.failures + 1
     changes: dict[str, object] = {"failures": failures} if answer.is_failure else {}
     said = {"reason": answer.reason, "message": answer.message}
@@ -166,8 +173,24 @@ def _answer(of: Pass, effect: Effect, error: ProvisioningError, cluster: Cluster
         )
 
 
+def _tell_operators(of: Pass, cluster: Cluster, answer: Answer, error: ProvisioningError) -> None:
+    if answer.alarm:
+        alarms.raise_alarm(cluster=cluster, code=answer.alarm, message=error.detail, at=of.at)
+    if answer.pauses_cluster:
+        # One that an operator drains or removes is not brought back by a later resume.
+        active = Cluster.objects.filter(pk=cluster.pk, state=ClusterState.ACTIVE)
+        active.update(state=ClusterState.PAUSED)
+    if answer.awaits_namespace:
+        lingering.note_terminating(
+            cluster=cluster, tenant_id=of.instance.tenant_id, marks=of.marks, at=of.at
+        )
+
+
 def _note(cluster: Cluster, error: ProvisioningError, at: datetime) -> None:
-    if isinstance(error, ClusterUnreachable):
+    if isinstance(error, TooManyRequests):
+        pacing.note_complaint(cluster, at=at)
+        breaking.note_answer(cluster)
+    elif isinstance(error, ClusterUnreachable):
         breaking.note_silence(cluster, at=at)
     else:
         breaking.note_answer(cluster)

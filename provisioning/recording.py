@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, F, Value, When
 
-from provisioning import lifecycle
+from provisioning import lifecycle, telling
 from provisioning.errors import IllegalTransition
 from provisioning.events import instance_state_changed
 from provisioning.leasing import Claim
@@ -44,14 +44,14 @@ def hand_back(
         observation_seq=instance.observation_seq,
         then=Value(None if again is None else at + again),
     )
-    _write(
-        claim,
-        **(changes or {}),
-        **(_moved(instance, move, at) if move else {}),
-        lease_token=None,
-        lease_until=None,
-        next_reconcile_at=Case(is_unchanged, default=F("next_reconcile_at")),
-    )
+    # What the move says of reason and failures comes after what the step found.
+    concluded = {**(changes or {}), **(_moved(instance, move, at) if move else {})}
+    concluded |= {
+        "lease_token": None,
+        "lease_until": None,
+        "next_reconcile_at": Case(is_unchanged, default=F("next_reconcile_at")),
+    }
+    _write(claim, **concluded)
     if dead_letter:
         _call_somebody(instance, dead_letter, "", at)
 
@@ -93,6 +93,7 @@ def _moved(instance: Instance, move: Move, at: datetime) -> dict[str, Any]:
         at=at,
     )
     transaction.on_commit(tell, robust=True)
+    telling.tell_of_move(instance=instance, move=move, at=at)
     if move.dead_letter:
         _call_somebody(instance, move.dead_letter, move.message, at)
     changes: dict[str, Any] = {"state": move.to, "reason": move.reason, "message": move.message}

@@ -30,7 +30,11 @@ class Answer:
     drops_attempt: bool = False
     """The pod is known not to be there, nor to come."""
     forgets_namespace: bool = False
+    awaits_namespace: bool = False
+    """The namespace is going; it is followed until it is gone."""
     pauses_cluster: bool = False
+    alarm: str = ""
+    """What operators are told about the cluster."""
 
 
 POLL: Final = timedelta(seconds=30)
@@ -38,6 +42,9 @@ SHORTEST_PAUSE: Final = timedelta(seconds=0.2)
 UNREACHABLE_WAIT: Final = 5.0
 SHORTEST_QUOTA_WAIT: Final = 30.0
 LONGEST_WAIT: Final = 300.0
+SHORTEST_CONFLICT_WAIT: Final = 0.05
+LONGEST_CONFLICT_WAIT: Final = 0.5
+CREDENTIALS_WAIT: Final = timedelta(seconds=60)
 
 
 def answer(*, error: ProvisioningError, effect: Effect, of: Situation) -> Answer:
@@ -47,8 +54,12 @@ def answer(*, error: ProvisioningError, effect: Effect, of: Situation) -> Answer
         return Answer(again=max(timedelta(seconds=min(pause, LONGEST_WAIT)), SHORTEST_PAUSE))
     if isinstance(error, NoCapacity):
         return _no_room(error, of)
+    if isinstance(error, errors.Unauthenticated):
+        # Nobody was let in, so nothing was done: the instance stays as it is.
+        return Answer(again=CREDENTIALS_WAIT, pauses_cluster=True, alarm=error.code)
     if not isinstance(effect, CreatePod | PrepareNamespace):
-        return Answer(again=backoff(of), is_failure=True)
+        alarm = error.code if isinstance(error, errors.PermissionDenied) else ""
+        return Answer(again=backoff(of), is_failure=True, alarm=alarm)
     kinds = [kind for kind in _ON_THE_WAY_IN if isinstance(error, kind)]
     return _ON_THE_WAY_IN[kinds[0]](error, of) if kinds else _never(error, of)
 
@@ -73,16 +84,33 @@ def _waits(error: ProvisioningError, of: Situation) -> Answer:
     ceiling = min(LONGEST_WAIT, SHORTEST_QUOTA_WAIT * 2.0**of.attempts_refused)
     wait = max(SHORTEST_QUOTA_WAIT, ceiling * jitter(of.seed, of.attempts_refused))
     move = Move(to=State.QUEUED, reason=error.code, message=error.detail)
-    return Answer(again=timedelta(seconds=wait), move=move, drops_attempt=True)
+    return Answer(
+        again=timedelta(seconds=wait),
+        move=move,
+        drops_attempt=True,
+        awaits_namespace=isinstance(error, errors.NamespaceTerminating),
+    )
 
 
 def _calls_operator(error: ProvisioningError, of: Situation) -> Answer:
-    move = Move(to=State.QUEUED, reason=error.code, message=error.detail, dead_letter=error.code)
-    return Answer(again=AT_ONCE, move=move, drops_attempt=True, pauses_cluster=True)
+    move = Move(to=State.QUEUED, reason=error.code, message=error.detail)
+    return Answer(
+        again=AT_ONCE, move=move, drops_attempt=True, pauses_cluster=True, alarm=error.code
+    )
 
 
 def _same_again(error: ProvisioningError, of: Situation) -> Answer:
     return Answer(again=backoff(of), is_failure=True)
+
+
+def _same_soon(error: ProvisioningError, of: Situation) -> Answer:
+    return Answer(again=timedelta(seconds=conflict_pause(of.seed, 0)))
+
+
+def conflict_pause(seed: int, turn: int) -> float:
+    """Wait for the quota's other writer, not at the same moment as everybody else."""
+    spread = LONGEST_CONFLICT_WAIT - SHORTEST_CONFLICT_WAIT
+    return SHORTEST_CONFLICT_WAIT + spread * jitter(seed, turn)
 
 
 def _prepares_again(error: ProvisioningError, of: Situation) -> Answer:
@@ -102,6 +130,7 @@ _ON_THE_WAY_IN: Final[
     errors.PermissionDenied: _calls_operator,
     errors.NamespaceMissing: _prepares_again,
     errors.NotFound: _prepares_again,
+    errors.QuotaConflict: _same_soon,
     errors.Conflict: _same_again,
     errors.Expired: _same_again,
 }

@@ -118,7 +118,10 @@ def _missing(of: Pass) -> list[ObservedPod]:
 
 def _vouch(of: Pass, *, at: datetime) -> None:
     open_runs = ObservedPod.objects.filter(
-        cluster=of.cluster, gone_at__isnull=True, settlement=Settlement.OPEN
+        cluster=of.cluster,
+        gone_at__isnull=True,
+        settlement=Settlement.OPEN,
+        started_at__isnull=False,
     )
     for pod in open_runs.filter(witness_ref="").exclude(node_name__in=of.doubtful):
         _name_witness(of, pod, at)

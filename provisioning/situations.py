@@ -4,17 +4,28 @@
 cluster: what it said last is in `ObservedPod`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from provisioning import installation, namespacing
+from django.db.models import Q
+
+from provisioning import attempts, faults, installation, namespacing
 from provisioning.leasing import Claim
-from provisioning.models import Attempt, Cluster, Instance, Node, ObservedPod
+from provisioning.models import (
+    Attempt,
+    Cluster,
+    ClusterState,
+    Instance,
+    Node,
+    NodeCapacity,
+    ObservedPod,
+    Transition,
+)
 from provisioning.names import Marks
-from provisioning.states import ENDED, AttemptState, Desired, Settlement, State
+from provisioning.states import ENDED, AttemptState, Desired, Settlement, State, Supply
 from provisioning.steps import Move
 from provisioning.views import AttemptView, PodView, Situation
 
@@ -59,7 +70,8 @@ class Pass:
     def attempt_of(self, uid: UUID) -> Attempt:
         """Return the attempt a pod is of: a pod of ours has its attempt's name."""
         seen = self.pod(uid)
-        return next(a for a in self.attempts if (a.no == seen.attempt_no if seen else a.uid == uid))
+        found = attempts.attempt_of(seen, self.attempts) if seen else None
+        return found or next(a for a in self.attempts if a.uid == uid)
 
     def pod(self, uid: UUID) -> ObservedPod | None:
         """Return a present pod by its UID."""
@@ -70,19 +82,22 @@ def gather(claim: Claim, *, at: datetime) -> Pass:
     """Read what this pass is about."""
     instance = claim.instance
     seen = list(ObservedPod.objects.filter(instance_id=instance.pk).order_by("attempt_no", "pk"))
-    attempts = tuple(
+    tried = tuple(
         instance.attempts.select_related("cluster", "pool__family__vendor").order_by("no")
     )
-    ours = [pod for pod in seen if _is_ours(pod, attempts)]
+    # Not a pod that merely carries our labels: `orphaned` sees to those.
+    ours = {pod: of for pod in seen if (of := attempts.attempt_of(pod, tried))}
     present = tuple(pod for pod in ours if pod.gone_at is None)
-    attempt = attempts[-1] if attempts else None
+    attempt = tried[-1] if tried else None
+    since = at - LATELY
+    spared = _spared(instance, tried, since=since)
     marks = installation.current()
     return Pass(
         claim=claim,
         at=at,
         marks=marks,
         attempt=attempt,
-        attempts=attempts,
+        attempts=tried,
         pods=present,
         situation=Situation(
             seed=instance.pk.int,
@@ -95,31 +110,51 @@ def gather(claim: Claim, *, at: datetime) -> Pass:
             reason=instance.reason,
             failures=instance.failures,
             attempt=_attempt_view(attempt),
-            pods=tuple(_pod_views(present)),
-            vanished=tuple(_vanished(attempts, ours)),
-            attempts_lately=_count(attempts, instance, since=at - LATELY, created=True),
-            attempts_refused=_count(attempts, instance, since=at - LATELY, created=False),
+            pods=tuple(_pod_views(ours)),
+            vanished=tuple(_vanished(ours, tried)),
+            attempts_lately=_count(tried, instance, since=since, created=True) - len(spared),
+            attempts_refused=_count(tried, instance, since=since, created=False),
+            disruptions_lately=sum(why in faults.DISRUPTED for why in spared.values()),
+            supply=_supply(instance, attempt, present),
             listed_at=attempt.cluster.last_list_at if attempt else None,
             is_namespace_ready=_is_namespace_ready(instance, attempt, marks),
         ),
     )
 
 
-def _is_ours(pod: ObservedPod, attempts: Iterable[Attempt]) -> bool:
-    """Tell our pod from one that merely carries our labels."""
-    return any(
-        attempt.no == pod.attempt_no
-        and attempt.cluster_id == pod.cluster_id
-        and attempt.spec_hash == pod.spec_hash
-        for attempt in attempts
-    )
-
-
-def _vanished(attempts: Iterable[Attempt], pods: list[ObservedPod]) -> Iterable[int]:
-    for attempt in attempts:
-        mine = [pod for pod in pods if pod.attempt_no == attempt.no]
+def _vanished(pods: Mapping[ObservedPod, Attempt], tried: Iterable[Attempt]) -> Iterable[int]:
+    for attempt in tried:
+        mine = [pod for pod, of in pods.items() if of == attempt]
         if attempt.state != AttemptState.GONE and mine and all(pod.gone_at for pod in mine):
             yield attempt.no
+
+
+def _spared(instance: Instance, tried: Iterable[Attempt], *, since: datetime) -> dict[int, str]:
+    """Return the attempts that ended through no fault of the instance, and why."""
+    mine = {a.no for a in tried if a.launch_no == instance.launch_no and a.intended_at > since}
+    if not mine:
+        return {}
+    ends = Transition.objects.filter(
+        instance=instance,
+        to_state=State.RECOVERING,
+        reason__in=faults.DISRUPTED | faults.UNCOUNTED,
+        attempt_no__in=mine,
+    )
+    return dict(ends.values_list("attempt_no", "reason"))
+
+
+def _supply(instance: Instance, attempt: Attempt | None, present: Iterable[ObservedPod]) -> Supply:
+    """Say whether any node could ever hold a pod that fits on none now."""
+    is_unfit = any(pod.unschedulable_message for pod in present)
+    if instance.state != State.SCHEDULING or attempt is None or not is_unfit:
+        return Supply.HERE
+    able = NodeCapacity.objects.filter(
+        node__gone_at__isnull=True, capacity__gte=instance.device_count
+    )
+    if able.filter(pool=attempt.pool_id).exists():
+        return Supply.HERE
+    active = Q(pool__family=attempt.pool.family_id, pool__cluster__state=ClusterState.ACTIVE)
+    return Supply.ELSEWHERE if able.filter(active).exists() else Supply.NOWHERE
 
 
 def _count(
@@ -150,12 +185,13 @@ def _attempt_view(attempt: Attempt | None) -> AttemptView | None:
     )
 
 
-def _pod_views(pods: tuple[ObservedPod, ...]) -> Iterable[PodView]:
-    silent = _silent_nodes(pods)
-    for pod in pods:
+def _pod_views(pods: Mapping[ObservedPod, Attempt]) -> Iterable[PodView]:
+    present = {pod: attempt for pod, attempt in pods.items() if pod.gone_at is None}
+    silent = _silent_nodes(present)
+    for pod, attempt in present.items():
         yield PodView(
             uid=pod.uid,
-            attempt_no=pod.attempt_no or 0,
+            attempt_no=attempt.no,
             phase=pod.phase,
             reason=pod.reason,
             message=pod.message,
@@ -171,10 +207,13 @@ def _pod_views(pods: tuple[ObservedPod, ...]) -> Iterable[PodView]:
             has_finalizer=pod.has_finalizer,
             settlement=Settlement(pod.settlement),
             is_node_ready=(pod.cluster_id, pod.node_name) not in silent,
+            unhealthy_devices=tuple(
+                device["device_id"] for device in pod.devices if device["health"] == "Unhealthy"
+            ),
         )
 
 
-def _silent_nodes(pods: tuple[ObservedPod, ...]) -> set[tuple[int, str]]:
+def _silent_nodes(pods: Iterable[ObservedPod]) -> set[tuple[int, str]]:
     """Return the nodes that do not answer or are gone; one not listed yet may be new."""
     names = {pod.node_name for pod in pods if pod.node_name}
     if not names:

@@ -4,30 +4,77 @@
 are what `manifests` writes out; `Observation` is what `podstatus` reads back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from provisioning.names import Marks
+from provisioning.states import Identity, SecretKind
 
 OVER: Final = ("Succeeded", "Failed")
 """The phases a pod does not leave: the kubelet writes them once its containers have stopped."""
 
 
+@dataclass(frozen=True)
+class VolumeMount:
+    """One volume of the tenant's, and the path an instance finds it under."""
+
+    volume_id: UUID
+    path: str
+
+
+@dataclass(frozen=True)
+class SecretText:
+    """One secret an instance is given; its value shows nowhere but in `value`."""
+
+    kind: SecretKind
+    name: str
+    value: str = field(repr=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class InstanceSpec:
-    """What is wished: who pays, which size, which image, until when."""
+    """What is wished: who pays, which size, which image, until when.
+
+    Either `image_slug` names an image of ours, or `own_image` is the tenant's own reference.
+    `wants_token` asks for a token that opens the instance's notebook, once.
+    """
 
     tenant_id: int
     project_id: int
     account_id: int
     name: str
     instance_type_slug: str
-    image_slug: str
+    image_slug: str = ""
+    own_image: str = ""
     command: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[VolumeMount, ...] = ()
+    secrets: tuple[SecretText, ...] = ()
+    wants_token: bool = False
     ends_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ClaimMount:
+    """One claim of the pod's namespace, and where the container finds it."""
+
+    claim_name: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confided:
+    """The Secret object beside a pod, and how the container finds what is in it.
+
+    `digest` is keyed, so that it tells nobody anything about the values.
+    """
+
+    secret_name: str
+    digest: str
+    variables: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +98,12 @@ class PodSpec:
     device_count: int
     node_selector: tuple[tuple[str, str], ...] = ()
     toleration_keys: tuple[str, ...] = ()
+    avoided_nodes: tuple[str, ...] = ()
     grace_seconds: int = 30
+    # What a database that forgot the instance needs to know it again.
+    wish: tuple[tuple[str, str], ...] = ()
+    claims: tuple[ClaimMount, ...] = ()
+    confided: Confided | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +114,7 @@ class NamespaceSpec:
     name: str
     tenant_id: int
     devices: tuple[tuple[str, int], ...] = ()
+    bindings: tuple[tuple[Identity, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

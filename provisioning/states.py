@@ -45,6 +45,14 @@ class Identity(StrEnum):
     ACCESS = "access"
 
 
+class Supply(StrEnum):
+    """Whether any node could ever hold what a pod asks for."""
+
+    HERE = "here"
+    ELSEWHERE = "elsewhere"
+    NOWHERE = "nowhere"
+
+
 class Settlement(StrEnum):
     """What is known about the use a pod has made of its devices."""
 

@@ -1,12 +1,22 @@
 """What is done every few seconds whether or not anybody hints at it.
 
 Whether the database is as new as its clusters, leases that have ended, pods nobody knows,
-and every instance that is due.
+every instance and every volume that is due, and secrets that have done their service.
 """
 
 import logging
 
-from provisioning import marking, orphaned, reconciling, stopping
+from provisioning import (
+    attaching,
+    claiming,
+    confiding,
+    expiring,
+    lingering,
+    marking,
+    orphaned,
+    reconciling,
+    stopping,
+)
 from provisioning.reconciling import Clock
 
 logger = logging.getLogger(__name__)
@@ -18,5 +28,10 @@ def sweep(*, clock: Clock) -> None:
     marking.check_all(clock=clock)
     if stopped := stopping.stop_expired(at=clock()):
         logger.info("%d leases have ended", stopped)
+    attaching.detach_gone(at=clock())
     reconciling.drain_due(clock=clock)
+    expiring.expire_volumes(at=clock())
+    claiming.drain_due(clock=clock)
+    confiding.clear_away(at=clock())
     orphaned.sweep_orphans(at=clock())
+    lingering.follow_namespaces(at=clock())

@@ -5,7 +5,7 @@ A run is keyed by cluster, pod UID and container ID.  It is charged from `starte
 proved.  Everything here runs in the transaction in which the watcher writes the pod.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from billing import metering, pricing
@@ -19,14 +19,18 @@ from provisioning.states import Settlement
 METER: Final = "device_time"
 # Nobody is billed by this account: the ledger puts the fact aside and blocks the close.
 NOBODY: Final = 0
+# Where a node's clock starts that nobody has set.
+NO_CLOCK: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def settle_run(
     *, pod: ObservedPod, instance: Instance | None, node: Node | None, at: datetime
 ) -> Settlement:
     """Merge what the pod says into the ledger; the answer tells whether the pod may go."""
-    if not pod.container_id or pod.started_at is None:
+    if not pod.container_id:
         return Settlement.NEVER_RAN
+    if pod.started_at is None:
+        return _settle_untimed(pod, instance, at)
     fact = _fact_of(pod, instance)
     is_over = fact.ended_at is not None or _is_over(pod)
     if is_over and fact.ended_at is None and _is_given_up(pod):
@@ -42,6 +46,15 @@ def settle_run(
             pod=pod, instance=instance, interval=interval, node=node, fact=fact, at=at
         )
     return Settlement.CLOSED if is_over else Settlement.OPEN
+
+
+def _settle_untimed(pod: ObservedPod, instance: Instance | None, at: datetime) -> Settlement:
+    """Put a run aside that is there by a clock nobody can believe; a person says what it was."""
+    if pod.container_state == "running":
+        metering.record_run(fact=_fact_of(pod, instance, started_at=NO_CLOCK), at=at)
+        return Settlement.OPEN
+    # One that was never seen running could not be started: its runtime says 1970, or nothing.
+    return Settlement.CLOSED if pod.settlement != Settlement.NEVER_RAN else Settlement.NEVER_RAN
 
 
 def close_vanished(*, pod: ObservedPod, at: datetime) -> None:
@@ -78,8 +91,15 @@ def offer_sku(*, code: str, name: str) -> None:
     pricing.add_sku(code=code, name=name, meter=METER)
 
 
-def _fact_of(pod: ObservedPod, instance: Instance | None, *, witness: str | None = None) -> RunFact:
-    if pod.started_at is None:
+def _fact_of(
+    pod: ObservedPod,
+    instance: Instance | None,
+    *,
+    witness: str | None = None,
+    started_at: datetime | None = None,
+) -> RunFact:
+    started_at = started_at or pod.started_at
+    if started_at is None:
         raise ValueError("a run has a start")
     return RunFact(
         source=pod.cluster_id,
@@ -92,7 +112,7 @@ def _fact_of(pod: ObservedPod, instance: Instance | None, *, witness: str | None
         sku_code=instance.sku_code if instance else "",
         quantity=instance.device_count if instance else 1,
         witness_ref=witness or pod.witness_ref or None,
-        started_at=pod.started_at,
+        started_at=started_at,
         ended_at=pod.finished_at,
         end_quality=EndQuality.EXACT if pod.finished_at else None,
         end_reason=_end_reason(pod) if pod.finished_at else "",

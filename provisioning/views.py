@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from provisioning.specs import OVER
-from provisioning.states import AttemptState, Desired, Settlement, State
+from provisioning.states import AttemptState, Desired, Settlement, State, Supply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class PodView:
     has_finalizer: bool = False
     settlement: Settlement = Settlement.NEVER_RAN
     is_node_ready: bool = True
+    unhealthy_devices: tuple[str, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -64,7 +65,8 @@ class Situation:
     """Everything one pass may know.
 
     `vanished` numbers the attempts whose pod was seen and is there no more;
-    `listed_at` is when the watcher's last complete list began.
+    `listed_at` is when the watcher's last complete list began.  Attempts the cluster itself
+    cut short count apart, in `disruptions_lately`; those on a lost node not at all.
     """
 
     seed: int
@@ -81,6 +83,8 @@ class Situation:
     vanished: tuple[int, ...] = ()
     attempts_lately: int = 0
     attempts_refused: int = 0
+    disruptions_lately: int = 0
+    supply: Supply = Supply.HERE
     listed_at: datetime | None = None
     is_namespace_ready: bool = False
 

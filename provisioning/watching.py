@@ -14,11 +14,11 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
-from provisioning import installation, observing, podstatus, relisting
+from provisioning import alarms, installation, observing, podstatus, relisting
 from provisioning.cluster import watching
-from provisioning.cluster.errors import Expired
+from provisioning.cluster.errors import Expired, PermissionDenied
 from provisioning.cluster.watching import Change, ChangeKind
-from provisioning.errors import ClusterRefused, ClusterUnreachable
+from provisioning.errors import ClusterRefused, ClusterUnreachable, ProvisioningError
 from provisioning.models import Cluster, ObservedPod
 from provisioning.names import Marks
 from provisioning.reconciling import Clock
@@ -29,6 +29,8 @@ GIVE_UP_SECONDS: Final = 300.0
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 HEARTBEAT: Final = timedelta(seconds=5)
+STEADY_SECONDS: Final = 30.0
+DENIED: Final = "watch_denied"
 
 
 class WatchLost(Exception):
@@ -52,19 +54,33 @@ class Watcher:
                 self._round()
                 failures = 0
             except Expired:
+                # Once is ordinary; again and again, the server forgets faster than we list.
+                failures = 0 if self._followed() else failures + 1
                 logger.info("%s: the version is too old; listing again", self._cluster)
+                _rest(failures)
             except (ClusterUnreachable, ClusterRefused) as error:
                 if time.monotonic() - self._listed > GIVE_UP_SECONDS:
                     raise WatchLost(str(error)) from error
                 failures += 1
                 logger.warning("%s: %s", self._cluster, error)
-                time.sleep(random.uniform(0, _pause(failures)))  # noqa: S311 - spreads, hides nothing
+                self._say_when_denied(error)
+                _rest(failures)
+
+    def _followed(self) -> bool:
+        return time.monotonic() - self._listed > STEADY_SECONDS
+
+    def _say_when_denied(self, error: ProvisioningError) -> None:
+        if isinstance(error, PermissionDenied):
+            alarms.raise_alarm(
+                cluster=self._cluster, code=DENIED, message=error.detail, at=self._clock()
+            )
 
     def _round(self) -> None:
         # Its credentials may have been replaced since.
         self._cluster.refresh_from_db()
         version = relisting.relist(self._cluster, clock=self._clock)
         self._listed = time.monotonic()
+        alarms.settle_alarm(cluster=self._cluster, code=DENIED, at=self._clock())
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 - spreads, hides nothing
         until = self._listed + settings.RELIST_INTERVAL * jitter
         while (left := until - time.monotonic()) > 0:
@@ -108,6 +124,11 @@ def _write_change(cluster: Cluster, change: Change, marks: Marks, at: datetime) 
     if change.kind is ChangeKind.DELETED:
         pod = ObservedPod.objects.get(cluster=cluster, uid=observation.uid)
         observing.miss_pod(pod=pod, at=at)
+
+
+def _rest(failures: int) -> None:
+    if failures:
+        time.sleep(random.uniform(0, _pause(failures)))  # noqa: S311 - spreads, hides nothing
 
 
 def _pause(failures: int) -> float:

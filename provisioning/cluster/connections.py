@@ -59,6 +59,15 @@ def connection_to(cluster: Cluster, identity: Identity = Identity.WORKER) -> Con
         return _connections[key]
 
 
+def renew_connection(cluster: Cluster, identity: Identity = Identity.WORKER) -> Connection:
+    """Connect anew with the credentials as they are now: ours were refused."""
+    if cluster.pk is not None:
+        cluster.refresh_from_db(fields=["kubeconfig_encrypted", "credentials_revision"])
+    with _lock:
+        _let_go(os.getpid(), cluster.pk or 0, identity)
+    return connection_to(cluster, identity)
+
+
 def connect(kubeconfig: dict[str, Any]) -> Connection:
     """Return a connection nobody keeps: for credentials that are only tried."""
     cluster = kubeconfig["clusters"][0]["cluster"]

@@ -43,6 +43,12 @@ class Conflict(ClusterRefused):
     retryable = True
 
 
+class QuotaConflict(Conflict):
+    """The namespace's quota was being written by somebody else."""
+
+    code = "quota_conflict"
+
+
 class PreconditionFailed(ClusterRefused):
     """There is another object of this name."""
 
@@ -152,4 +158,6 @@ def _forbidden(body: StatusBody) -> type[ClusterRefused]:
 def _conflict(body: StatusBody) -> type[ClusterRefused]:
     if body.reason == "AlreadyExists":
         return AlreadyExists
+    if body.details.get("kind") == "resourcequotas" or "on resourcequotas" in body.message:
+        return QuotaConflict
     return PreconditionFailed if "Precondition failed" in body.message else Conflict

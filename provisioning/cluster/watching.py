@@ -66,6 +66,9 @@ def _change_of(line: bytes) -> Change:
         raise ClusterUnreachable("The watch was cut.") from error
     if kind == "ERROR":
         raise refusal_of(_status_of(found))
+    if kind not in set(ChangeKind):
+        # Something in between speaks, or a server we do not know: list again, and go on.
+        raise ClusterUnreachable(f"The watch said {kind!r}.")
     return Change(ChangeKind(kind), found)
 
 

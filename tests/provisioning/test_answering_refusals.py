@@ -57,12 +57,20 @@ def test_what_will_never_be_allowed_fails_and_calls_somebody(error: Provisioning
     assert found.drops_attempt
 
 
-@pytest.mark.parametrize("error", [errors.PermissionDenied("rbac"), errors.Unauthenticated("401")])
-def test_an_identity_that_may_not_pauses_the_cluster(error: ProvisioningError) -> None:
-    found = answer(error)
+def test_an_identity_that_may_not_pauses_the_cluster_and_calls_somebody() -> None:
+    found = answer(errors.PermissionDenied("rbac"))
     assert found.pauses_cluster
+    assert found.alarm == "cluster_denied"
     assert found.move is not None
-    assert (found.move.to, found.move.dead_letter) == (State.QUEUED, error.code)
+    assert (found.move.to, found.move.reason) == (State.QUEUED, "cluster_denied")
+
+
+@pytest.mark.parametrize("effect", [CreatePod(), DeletePod(UID)])
+def test_credentials_that_are_refused_change_nothing_and_call_somebody(effect: Effect) -> None:
+    found = answer(errors.Unauthenticated("401"), effect)
+    assert (found.move, found.is_failure, found.drops_attempt) == (None, False, False)
+    assert found.pauses_cluster
+    assert found.alarm == "credentials_refused"
 
 
 def test_a_missing_namespace_is_prepared_again() -> None:
@@ -92,6 +100,12 @@ def test_a_namespace_that_is_refused_fails_like_a_pod() -> None:
     found = answer(errors.AdmissionRefused("no"), PrepareNamespace())
     assert found.move is not None
     assert found.move.to is State.FAILED
+
+
+def test_a_quota_that_others_are_writing_is_asked_again_within_half_a_second() -> None:
+    found = answer(errors.QuotaConflict("on resourcequotas"))
+    assert timedelta(milliseconds=50) <= found.again <= timedelta(milliseconds=500)
+    assert (found.move, found.is_failure) == (None, False)
 
 
 def test_no_room_keeps_an_instance_in_the_queue_and_says_why() -> None:

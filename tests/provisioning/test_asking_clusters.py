@@ -68,9 +68,18 @@ TERMINATING = (
             failure(409, "Conflict", "Precondition failed: UID in precondition: a, b"),
             errors.PreconditionFailed,
         ),
+        (
+            409,
+            failure(
+                409,
+                "Conflict",
+                'Operation cannot be fulfilled on resourcequotas "npu-tenant": the object has been '
+                "modified; please apply your changes to the latest version and try again",
+            ),
+            errors.QuotaConflict,
+        ),
         (410, failure(410, "Expired", "too old"), errors.Expired),
         (422, failure(422, "Invalid", "no"), errors.Invalid),
-        (401, failure(401, "Unauthorized", "Unauthorized"), errors.Unauthenticated),
         (500, failure(500, "InternalError", "etcd"), ClusterUnreachable),
         (503, b"upstream connect error", ClusterUnreachable),
         (400, b"<html>", errors.ClusterRefused),
@@ -84,6 +93,19 @@ def test_a_refusal_is_known_by_its_body(
         asking.get_pod(canned_cluster, namespace="n", name="x")
     assert type(refused.value) is kind
     assert len(canned.asked) == 1
+
+
+def test_refused_credentials_are_read_anew_and_tried_once_more(
+    canned: Canned, canned_cluster: Cluster
+) -> None:
+    refused = (401, failure(401, "Unauthorized", "Unauthorized"), {})
+    answers = [refused, (200, {"kind": "Pod"}, {})]
+    canned.answer = lambda asked: answers.pop(0)
+    assert asking.get_pod(canned_cluster, namespace="n", name="x") == {"kind": "Pod"}
+    canned.answer = lambda asked: refused
+    with pytest.raises(errors.Unauthenticated):
+        asking.get_pod(canned_cluster, namespace="n", name="x")
+    assert len(canned.asked) == 4
 
 
 def test_too_many_requests_says_when_to_come_back(canned: Canned, canned_cluster: Cluster) -> None:
