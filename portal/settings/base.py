@@ -153,6 +153,14 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 # --- web ------------------------------------------------------------------
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
+# This prefix keeps pages of other hosts of our domain, instances' among them, from planting a
+# cookie here; browsers grant it to secure cookies only.
+_HOST_ONLY = "__Host-" if SESSION_COOKIE_SECURE else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_HOST_ONLY}sessionid", f"{_HOST_ONLY}csrftoken"
+PORT_COOKIE_NAME, PORT_STATE_COOKIE_NAME = (
+    f"{_HOST_ONLY}npu-farm-port",
+    f"{_HOST_ONLY}npu-farm-state",
+)
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
 )
@@ -172,6 +180,21 @@ CONTENT_SECURITY_POLICY = {
         "manifest-src": ["'self'"],
     },
 }
+
+# --- access ---------------------------------------------------------------
+# Ports of instances are visited at `<instance>-<port>.<this>`, each an origin of its own; browsers
+# find every name below localhost on this machine.  In production it wants a domain and a
+# wildcard certificate of its own, beside the portal's and not below it.
+APPS_DOMAIN = env.str("APPS_DOMAIN", default="localhost").lower().strip(".")
+ACCESS_THREADS = env.int("ACCESS_THREADS", default=4)
+# How often an open terminal, stream or visit is asked whether it still may.
+ACCESS_CHECK_SECONDS = env.float("ACCESS_CHECK_SECONDS", default=5.0)
+TERMINAL_IDLE_SECONDS = env.float("TERMINAL_IDLE_SECONDS", default=3600.0)
+TERMINAL_LONGEST_SECONDS = env.float("TERMINAL_LONGEST_SECONDS", default=12 * 3600.0)
+TERMINALS_PER_INSTANCE = env.int("TERMINALS_PER_INSTANCE", default=50)
+STREAM_LONGEST_SECONDS = env.float("STREAM_LONGEST_SECONDS", default=3600.0)
+PORT_SESSION_SECONDS = env.float("PORT_SESSION_SECONDS", default=12 * 3600.0)
+TICKET_SECONDS = 30
 
 STATIC_URL = "/static/"
 STATIC_ROOT = FARM_HOME / "static"
@@ -292,6 +315,12 @@ FARM_RESOURCE_NAMES = env.json(
         "sapeon-x330-compact": ["npu-farm.local/sapeon-x330-compact"],
     },
 )
+
+# --- volumes --------------------------------------------------------------
+# The storage class to use per cluster; one that is not named here gives its own default.
+FARM_STORAGE_CLASSES = env.json("FARM_STORAGE_CLASSES", default={})
+# What one project may have on all its volumes together.
+VOLUME_GIB_PER_PROJECT = env.int("VOLUME_GIB_PER_PROJECT", default=1000)
 
 # --- reconciling and watching ---------------------------------------------
 # What carries this domain in a cluster is ours; the installation's key tells which of us made it.

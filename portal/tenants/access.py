@@ -47,6 +47,8 @@ class Action(StrEnum):
     VIEW_INSTANCE = "view_instance"
     READ_LOGS = "read_logs"
     OPERATE_INSTANCE = "operate_instance"
+    OPEN_TERMINAL = "open_terminal"
+    OPEN_PORT = "open_port"
     # Money
     VIEW_USAGE = "view_usage"
     VIEW_INVOICE = "view_invoice"
@@ -77,6 +79,8 @@ _WORK = {
     Action.SUBMIT_INSTANCE_REQUEST,
     Action.WITHDRAW_INSTANCE_REQUEST,
     Action.OPERATE_INSTANCE,
+    Action.OPEN_TERMINAL,
+    Action.OPEN_PORT,
 }
 _MONEY = {Action.VIEW_USAGE, Action.VIEW_INVOICE, Action.VIEW_ACCOUNT}
 _RUN = {Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS, Action.OPEN_PROJECT}

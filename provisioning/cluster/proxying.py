@@ -136,16 +136,21 @@ def _headers_of(answer: aiohttp.ClientResponse, prefix: str) -> Headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         if name.lower() == "location":
             value = value.removeprefix(prefix) or "/"
-        found.append((name, value))
+        # What is taken out of a page is missing from its length.
+        if name.lower() != "content-length" or not _is_rewritten(answer):
+            found.append((name, value))
     return found
+
+
+def _is_rewritten(answer: aiohttp.ClientResponse) -> bool:
+    return answer.content_type == "text/html" and "Content-Encoding" not in answer.headers
 
 
 async def _chunks(
     answer: aiohttp.ClientResponse, first: bytes, prefix: bytes
 ) -> AsyncIterator[bytes]:
     pieces = _pieces(answer, first)
-    is_rewritten = answer.content_type == "text/html" and "Content-Encoding" not in answer.headers
-    async for piece in without(pieces, prefix) if is_rewritten else pieces:
+    async for piece in without(pieces, prefix) if _is_rewritten(answer) else pieces:
         yield piece
 
 

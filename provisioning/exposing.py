@@ -1,0 +1,52 @@
+"""Open and close ports of an instance to its people.
+
+A port is open while its row is; who may visit it is the portal's affair.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from provisioning.errors import IllegalPort, PortNotOpen, TooManyPorts
+from provisioning.models import Instance, InstancePort
+
+MOST_PORTS: Final = 20
+
+
+@transaction.atomic
+def open_port(*, instance: Instance, port: int, by: str, at: datetime) -> InstancePort:
+    """Open a port; one that is open already stays as it is."""
+    if not 1 <= port <= 65535:
+        raise IllegalPort
+    # Two who open at once wait for each other here, and the second finds the first's row.
+    Instance.objects.select_for_update().get(pk=instance.pk)
+    already = _open(instance)
+    found = already.filter(port=port).first()
+    if found is not None:
+        return found
+    if already.count() >= MOST_PORTS:
+        raise TooManyPorts
+    return InstancePort.objects.create(instance=instance, port=port, opened_at=at, opened_by=by)
+
+
+def close_port(*, instance: Instance, port: int, by: str, at: datetime) -> None:
+    """Close a port; raises `PortNotOpen`."""
+    if not _open(instance).filter(port=port).update(closed_at=at, closed_by=by):
+        raise PortNotOpen
+
+
+def ports_of(instance: Instance) -> list[InstancePort]:
+    """Return the open ports in order."""
+    return list(_open(instance))
+
+
+def require_open(*, instance: Instance, port: int) -> None:
+    """Raise `PortNotOpen` unless the port is open."""
+    if not _open(instance).filter(port=port).exists():
+        raise PortNotOpen
+
+
+def _open(instance: Instance) -> QuerySet[InstancePort]:
+    return InstancePort.objects.filter(instance=instance, closed_at__isnull=True)
