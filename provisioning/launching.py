@@ -11,7 +11,7 @@ from typing import Final
 from django.db import transaction
 
 from billing.models import Account
-from provisioning import deferring
+from provisioning import attaching, confiding, deferring, images
 from provisioning.errors import (
     IllegalSpec,
     LeaseInPast,
@@ -28,6 +28,8 @@ _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_VARIABLES: Final = 100
 _LONGEST_TEXT: Final = 8192
 _LONGEST_NAME: Final = 63
+# Well within what an API server takes, even where every sign has to be written twice.
+_MOST_BYTES: Final = 128 * 1024
 
 
 @transaction.atomic
@@ -37,9 +39,8 @@ def launch_instance(*, spec: InstanceSpec, at: datetime) -> Instance:
     if spec.ends_at is not None and spec.ends_at <= at:
         raise LeaseInPast
     instance_type = _offered_type(spec.instance_type_slug)
-    image = RuntimeImage.objects.filter(slug=spec.image_slug, is_retired=False).first()
-    if image is None:
-        raise UnknownImage(spec.image_slug)
+    image = _image_of(spec)
+    confiding.check_secrets(spec.secrets, variables=dict(spec.environment))
     if not Account.objects.filter(pk=spec.account_id).exists():
         raise UnknownAccount
     instance = Instance.objects.create(
@@ -53,7 +54,7 @@ def launch_instance(*, spec: InstanceSpec, at: datetime) -> Instance:
         memory_mib=instance_type.memory_mib,
         storage_gib=instance_type.storage_gib,
         sku_code=instance_type.sku_code,
-        image=image.reference,
+        image=image,
         command=list(spec.command),
         environment=dict(spec.environment),
         desired=Desired.RUNNING,
@@ -65,11 +66,23 @@ def launch_instance(*, spec: InstanceSpec, at: datetime) -> Instance:
         next_reconcile_at=at,
         created_at=at,
     )
+    attaching.mount(instance=instance, mounts=spec.volumes)
+    confiding.confide(instance=instance, texts=spec.secrets, wants_token=spec.wants_token, at=at)
     Transition.objects.create(
         instance=instance, to_state=State.QUEUED, reason="launch_wished", attempt_no=0, at=at
     )
     deferring.defer_drain()
     return instance
+
+
+def _image_of(spec: InstanceSpec) -> str:
+    if spec.own_image:
+        images.require_allowed(tenant_id=spec.tenant_id, reference=spec.own_image)
+        return spec.own_image
+    image = RuntimeImage.objects.filter(slug=spec.image_slug, is_retired=False).first()
+    if image is None:
+        raise UnknownImage(spec.image_slug)
+    return image.reference
 
 
 def _offered_type(slug: str) -> InstanceType:
@@ -93,3 +106,9 @@ def _check_text(spec: InstanceSpec) -> None:
     texts = [spec.name, *spec.command, *(text for pair in spec.environment for text in pair)]
     if any("\x00" in text or len(text) > _LONGEST_TEXT for text in texts):
         raise IllegalSpec("A text in it is too long or holds a NUL.")
+    try:
+        size = sum(len(text.encode()) for text in texts)
+    except UnicodeEncodeError as error:
+        raise IllegalSpec("A text in it is no text.") from error
+    if size > _MOST_BYTES:
+        raise IllegalSpec("Its command and variables are too long together.")

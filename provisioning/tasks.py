@@ -3,13 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import deferring, reconciling, sweeping
+from provisioning import claiming, deferring, reconciling, sweeping
 
 
 @shared_task(name=deferring.DRAIN_DUE)
 def drain_due() -> None:
     """Answer a hint."""
     reconciling.drain_due(clock=timezone.now)
+    claiming.drain_due(clock=timezone.now)
 
 
 @shared_task(name=deferring.SWEEP)

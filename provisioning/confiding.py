@@ -1,0 +1,183 @@
+"""Confide secrets to an instance: values in once, sealed, never out again but to its pod.
+
+`confide` keeps them at launch; `secret_for` writes the Secret object of one attempt, which
+`carrying` applies right before the pod, and `clear_away` deletes it once the attempt is gone.
+What a spec's hash says of them is a keyed digest.  Only the notebook token can be read back,
+by the proxy that presents it.
+"""
+
+import base64
+import hashlib
+import hmac
+import logging
+import re
+import secrets as randomness
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+
+from provisioning import breaking, marking
+from provisioning.cluster import storing
+from provisioning.cluster.sealing import seal, unseal
+from provisioning.errors import ClusterUnreachable, IllegalSecret, ProvisioningError
+from provisioning.manifests import Manifest
+from provisioning.models import Attempt, ConfidedSecret, Instance, InstanceSecret
+from provisioning.names import Marks
+from provisioning.specs import Confided, SecretText
+from provisioning.states import AttemptState, SecretKind, State
+
+logger = logging.getLogger(__name__)
+
+TOKEN: Final = "JUPYTER_TOKEN"  # noqa: S105 - its name, not its value
+OURS: Final = "NPU_FARM_"
+MOST_SECRETS: Final = 30
+# All values together stay well below what a Secret object may hold.
+MOST_BYTES: Final = 256 * 1024
+CLEARED_AT_ONCE: Final = 50
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+
+
+def check_secrets(texts: Sequence[SecretText], *, variables: Iterable[str] = ()) -> None:
+    """Refuse what cannot be a variable or a file, and what would hide something else."""
+    names = [(text.kind, text.name) for text in texts]
+    if len(names) > MOST_SECRETS or len(set(names)) != len(names):
+        raise IllegalSecret("There are too many, or one twice.")
+    for text in texts:
+        rule = _VARIABLE if text.kind is SecretKind.ENV else _FILE
+        if not rule.fullmatch(text.name):
+            raise IllegalSecret(f"{text.name!r} is no name for a secret.")
+        if text.kind is SecretKind.ENV and (text.name in variables or text.name.startswith(OURS)):
+            raise IllegalSecret(f"{text.name} is already a variable.")
+        if "\x00" in text.value or not text.value:
+            raise IllegalSecret(f"{text.name} is empty or holds a NUL.")
+    if sum(len(text.value.encode(errors="surrogatepass")) for text in texts) > MOST_BYTES:
+        raise IllegalSecret("Together they are too long.")
+    with suppress(UnicodeEncodeError):
+        for text in texts:
+            text.value.encode()
+        return
+    raise IllegalSecret("One of them is no text.")
+
+
+def confide(
+    *, instance: Instance, texts: Sequence[SecretText], wants_token: bool, at: datetime
+) -> None:
+    """Keep what an instance is given, sealed; called inside the transaction of its launch."""
+    given = list(texts)
+    if wants_token and all(text.name != TOKEN for text in given):
+        given.append(SecretText(SecretKind.ENV, TOKEN, randomness.token_urlsafe(32)))
+    InstanceSecret.objects.bulk_create(
+        InstanceSecret(
+            instance=instance,
+            kind=text.kind,
+            name=text.name,
+            value_sealed=seal({"value": text.value}),
+            digest=_digest(f"{instance.pk}\n{text.kind}\n{text.name}\n{text.value}"),
+            created_at=at,
+        )
+        for text in given
+    )
+
+
+def confided_to(instance: Instance, *, secret_name: str) -> Confided | None:
+    """Return what a pod's manifest says of the instance's secrets; None when it has none."""
+    rows = list(instance.secrets.order_by("kind", "name").values_list("kind", "name", "digest"))
+    if not rows:
+        return None
+    return Confided(
+        secret_name=secret_name,
+        digest=_digest("\n".join(digest for _, _, digest in rows)),
+        variables=tuple(name for kind, name, _ in rows if kind == SecretKind.ENV),
+        files=tuple(name for kind, name, _ in rows if kind == SecretKind.FILE),
+    )
+
+
+def secret_for(*, attempt: Attempt, marks: Marks) -> Manifest | None:
+    """Write the Secret object of an attempt, values and all; None when there is nothing to hide.
+
+    Immutable: nobody in the namespace can slip another value under a pod that runs.
+    """
+    rows = list(attempt.instance.secrets.exclude(value_sealed=None))
+    if not rows:
+        return None
+    labels = marks.labels(
+        tenant=str(attempt.instance.tenant_id),
+        instance=str(attempt.instance_id),
+        attempt=str(attempt.no),
+    )
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": attempt.pod_name,
+            "namespace": attempt.namespace,
+            "labels": labels,
+        },
+        "type": "Opaque",
+        "immutable": True,
+        "data": {key_of(SecretKind(row.kind), row.name): _encoded(row) for row in rows},
+    }
+
+
+def key_of(kind: SecretKind, name: str) -> str:
+    """Name a secret inside its Secret object, where variables and files lie side by side."""
+    return f"{kind.value}.{name}"
+
+
+def intend_copy(*, attempt: Attempt, at: datetime) -> None:
+    """Write down that a copy of the secrets is going to be in the cluster."""
+    if attempt.instance.secrets.exists():
+        ConfidedSecret.objects.get_or_create(
+            attempt=attempt, defaults={"name": attempt.pod_name, "intended_at": at}
+        )
+
+
+def notebook_token(instance: Instance) -> str | None:
+    """Return the token that opens the instance's notebook, for whoever presents it; None
+    when it has none."""
+    row = instance.secrets.filter(kind=SecretKind.ENV, name=TOKEN).first()
+    if row is None or row.value_sealed is None:
+        return None
+    return str(unseal(bytes(row.value_sealed))["value"])
+
+
+def clear_away(*, at: datetime) -> int:
+    """Delete the copies of attempts that are gone, and the values nobody will need again."""
+    ended = InstanceSecret.objects.filter(instance__state=State.TERMINATED)
+    ended.exclude(value_sealed=None).update(value_sealed=None)
+    left = ConfidedSecret.objects.filter(deleted_at=None, attempt__state=AttemptState.GONE)
+    cleared = 0
+    for copy in left.select_related("attempt__cluster").order_by("pk")[:CLEARED_AT_ONCE]:
+        cleared += _delete(copy, at)
+    return cleared
+
+
+def _delete(copy: ConfidedSecret, at: datetime) -> bool:
+    attempt, cluster = copy.attempt, copy.attempt.cluster
+    if marking.is_held(cluster) or breaking.wait_for(cluster, at=at) is not None:
+        return False
+    try:
+        storing.delete_secret(cluster, namespace=attempt.namespace, name=copy.name)
+    except ClusterUnreachable:
+        breaking.note_silence(cluster, at=at)
+        return False
+    except ProvisioningError as error:
+        logger.warning("secret %s stays for now: %s", copy.name, error)
+        return False
+    ConfidedSecret.objects.filter(pk=copy.pk).update(deleted_at=at)
+    return True
+
+
+def _encoded(row: InstanceSecret) -> str:
+    value = str(unseal(bytes(row.value_sealed or b""))["value"])
+    return base64.b64encode(value.encode()).decode()
+
+
+def _digest(text: str) -> str:
+    # Keyed, for a plain hash of a short password can be guessed.
+    key = hashlib.sha256(b"npu-farm secrets\n" + settings.SECRET_KEY.encode()).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
