@@ -1,94 +1,159 @@
-"""Add clusters, ask how they are, take them out of use.
+"""Add clusters, change how they are reached, take them out of use and let them go.
 
-A kubeconfig is checked, sealed and never shown again.
+A kubeconfig is checked, sealed and never shown again.  Credentials are tried before they
+are kept, and have to lead to the very cluster they are for.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
+from django.db import transaction
+from django.db.models import F
 
-from provisioning.cluster import asking, kubeconfigs
+from provisioning import probing, queueing
+from provisioning.cluster import kubeconfigs, reviewing
+from provisioning.cluster.connections import trying
 from provisioning.cluster.sealing import seal
-from provisioning.errors import ClusterNameTaken, IllegalSpec
-from provisioning.models import Cluster, ClusterState
+from provisioning.errors import (
+    AnotherCluster,
+    ClusterAlreadyAdded,
+    ClusterNameTaken,
+    IllegalClusterState,
+    IllegalSpec,
+)
+from provisioning.looking import look_at
+from provisioning.models import Cluster, ClusterCredential, ClusterState
+from provisioning.states import Identity
+
+Config = dict[str, Any]
 
 
-def admit_cluster(*, name: str, kubeconfig: str, at: datetime) -> Cluster:
+def admit_cluster(
+    *,
+    name: str,
+    kubeconfig: str,
+    at: datetime,
+    others: Mapping[Identity, str] | None = None,
+) -> Cluster:
     """Add a cluster that answers; one that does not leaves nothing behind.
 
-    Asks the cluster, so not inside a transaction.  Raises what `add_cluster` and
-    `probe_cluster` raise.
+    `others` are kubeconfigs of identities that have their own.  Asks the cluster, so not
+    inside a transaction.  Raises `KubeconfigRefused`, `ClusterNameTaken`,
+    `ClusterAlreadyAdded`, `ClusterUnreachable`, or what the cluster refuses with.
     """
-    cluster = _unsaved(name=name, kubeconfig=kubeconfig, at=at)
-    _ask_what_it_is(cluster, at=at)
-    return _saved(cluster)
+    _refuse_name(name)
+    own = kubeconfigs.parse_kubeconfig(kubeconfig)
+    configs = {one: kubeconfigs.parse_kubeconfig(text) for one, text in (others or {}).items()}
+    cluster = Cluster(name=name, kubeconfig_encrypted=seal(own), added_at=at)
+    with trying({identity: configs.get(identity, own) for identity in Identity}):
+        found = look_at(cluster)
+    probing.describe(cluster, found, at=at)
+    with transaction.atomic():
+        _insert(cluster)
+        for identity, config in configs.items():
+            _keep(cluster, identity, config, at)
+        probing.record_look(cluster=cluster, found=found, at=at)
+    return cluster
 
 
-def add_cluster(*, name: str, kubeconfig: str, at: datetime) -> Cluster:
-    """Add a cluster; nothing is asked of it yet."""
-    return _saved(_unsaved(name=name, kubeconfig=kubeconfig, at=at))
+def replace_kubeconfig(
+    *, cluster: Cluster, kubeconfig: str, at: datetime, identity: Identity | None = None
+) -> Cluster:
+    """Reach the same cluster with other credentials: one identity's, or those for the rest.
 
-
-def replace_kubeconfig(*, cluster: Cluster, kubeconfig: str) -> None:
-    """Reach the same cluster with other credentials."""
-    sealed = seal(kubeconfigs.parse_kubeconfig(kubeconfig))
-    Cluster.objects.filter(pk=cluster.pk).update(
-        kubeconfig_encrypted=sealed, breaker_until=None, breaker_failures=0
-    )
-
-
-def probe_cluster(*, cluster: Cluster, at: datetime) -> Cluster:
-    """Ask the cluster what it is; raises `ClusterUnreachable` or what it refuses with."""
-    _ask_what_it_is(cluster, at=at)
-    cluster.save(update_fields=["server_version", "probe"])
+    Asks the cluster first.  Raises `AnotherCluster`, and what `admit_cluster` raises.
+    """
+    _refuse_removed(cluster)
+    config = kubeconfigs.parse_kubeconfig(kubeconfig)
+    users = [identity] if identity else _without_their_own(cluster)
+    with trying(dict.fromkeys(users, config)):
+        uid = reviewing.uid_of(cluster, users[0])
+        if cluster.uid is not None and cluster.uid != uid:
+            raise AnotherCluster
+        found = look_at(cluster)
+    probing.describe(cluster, found, at=at)
+    with transaction.atomic():
+        _replace(cluster, identity, config, at)
+        probing.record_look(cluster=cluster, found=found, at=at)
+    cluster.refresh_from_db()
     return cluster
 
 
 def pause_cluster(*, cluster: Cluster) -> None:
     """Place nothing more on the cluster; what runs, runs on."""
-    Cluster.objects.filter(pk=cluster.pk).update(state=ClusterState.PAUSED)
+    _turn(cluster, ClusterState.PAUSED, of=(ClusterState.ACTIVE, ClusterState.DRAINING))
 
 
-def resume_cluster(*, cluster: Cluster) -> None:
+def resume_cluster(*, cluster: Cluster, at: datetime) -> None:
     """Place on the cluster again."""
-    Cluster.objects.filter(pk=cluster.pk).update(state=ClusterState.ACTIVE)
+    _turn(cluster, ClusterState.ACTIVE, of=(ClusterState.PAUSED, ClusterState.DRAINING))
+    families = cluster.pools.values_list("family", flat=True).distinct().order_by("family")
+    for family_id in list(families):
+        queueing.wake_queue(family_id=family_id, at=at)
 
 
-def _unsaved(*, name: str, kubeconfig: str, at: datetime) -> Cluster:
+def _turn(cluster: Cluster, to: ClusterState, *, of: tuple[ClusterState, ...]) -> None:
+    # A second click finds it done.
+    turned = Cluster.objects.filter(pk=cluster.pk, state__in=(*of, to)).update(state=to)
+    if not turned:
+        raise IllegalClusterState("It has been removed.")
+
+
+def _refuse_name(name: str) -> None:
     try:
         validate_slug(name)
     except ValidationError as error:
         raise IllegalSpec("A cluster's name has letters, digits and hyphens.") from error
-    sealed = seal(kubeconfigs.parse_kubeconfig(kubeconfig))
     if Cluster.objects.filter(name=name).exists():
         raise ClusterNameTaken(name)
-    return Cluster(name=name, kubeconfig_encrypted=sealed, added_at=at)
 
 
-def _saved(cluster: Cluster) -> Cluster:
+def _refuse_removed(cluster: Cluster) -> None:
+    if cluster.state == ClusterState.REMOVED:
+        raise IllegalClusterState("It has been removed.")
+
+
+def _insert(cluster: Cluster) -> None:
+    kept = Cluster.objects.exclude(state=ClusterState.REMOVED)
+    if (same := kept.filter(uid=cluster.uid).first()) is not None:
+        raise ClusterAlreadyAdded(same.name)
+    columns = ("kubeconfig_encrypted", "added_at", "server_version", "probe", "uid")
     saved, is_new = Cluster.objects.get_or_create(
-        name=cluster.name,
-        defaults={
-            "kubeconfig_encrypted": cluster.kubeconfig_encrypted,
-            "added_at": cluster.added_at,
-            "server_version": cluster.server_version,
-            "probe": cluster.probe,
-        },
+        name=cluster.name, defaults={column: getattr(cluster, column) for column in columns}
     )
     if not is_new:
         raise ClusterNameTaken(cluster.name)
-    return saved
+    cluster.pk = saved.pk
+    cluster.refresh_from_db()
 
 
-def _ask_what_it_is(cluster: Cluster, *, at: datetime) -> None:
-    version = str(asking.version(cluster).get("gitVersion") or "")
-    nodes = asking.list_nodes(cluster)
-    resources = {
-        name
-        for node in nodes
-        for name in (node.get("status") or {}).get("capacity") or {}
-        if "/" in name
-    }
-    cluster.server_version = version[:40]
-    cluster.probe = {"at": at.isoformat(), "nodes": len(nodes), "resources": sorted(resources)}
+def _without_their_own(cluster: Cluster) -> list[Identity]:
+    own = set(cluster.credentials.values_list("identity", flat=True))
+    # With three of their own the cluster's kubeconfig serves nobody; it is tried all the same.
+    return [identity for identity in Identity if identity not in own] or [Identity.WORKER]
+
+
+def _replace(cluster: Cluster, identity: Identity | None, config: Config, at: datetime) -> None:
+    if identity:
+        _keep(cluster, identity, config, at)
+    else:
+        Cluster.objects.filter(pk=cluster.pk).update(kubeconfig_encrypted=seal(config))
+    Cluster.objects.filter(pk=cluster.pk).update(
+        uid=cluster.uid,
+        server_version=cluster.server_version,
+        probe=cluster.probe,
+        credentials_revision=F("credentials_revision") + 1,
+        breaker_until=None,
+        breaker_failures=0,
+    )
+
+
+def _keep(cluster: Cluster, identity: Identity, config: Config, at: datetime) -> None:
+    ClusterCredential.objects.update_or_create(
+        cluster=cluster,
+        identity=identity,
+        defaults={"kubeconfig_encrypted": seal(config), "added_at": at},
+    )

@@ -105,6 +105,36 @@ class ClusterNameTaken(ProvisioningError):
     code = "cluster_name_taken"
 
 
+class AnotherCluster(ProvisioningError):
+    """These credentials lead to another cluster."""
+
+    code = "another_cluster"
+
+
+class ClusterAlreadyAdded(ProvisioningError):
+    """This cluster has been added already, under another name."""
+
+    code = "cluster_already_added"
+
+
+class ClusterInUse(ProvisioningError):
+    """Something of ours is still on the cluster."""
+
+    code = "cluster_in_use"
+
+
+class IllegalClusterState(ProvisioningError):
+    """In its present state this cannot be done with the cluster."""
+
+    code = "illegal_cluster_state"
+
+
+class InstanceStaysHere(ProvisioningError):
+    """This instance cannot be moved to another cluster."""
+
+    code = "instance_stays_here"
+
+
 class NoLogsYet(ProvisioningError):
     """The instance has no logs yet."""
 

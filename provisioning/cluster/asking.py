@@ -190,6 +190,7 @@ _PLURALS: Final = {
     "ResourceQuota": "resourcequotas",
     "LimitRange": "limitranges",
     "NetworkPolicy": "networkpolicies",
+    "ResourceClaimTemplate": "resourceclaimtemplates",
     "RoleBinding": "rolebindings",
 }
 

@@ -9,6 +9,9 @@ import logging
 import os
 import ssl
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,16 +47,19 @@ class Connection:
 Key = tuple[int, int, Identity, int, bytes]
 _connections: dict[Key, Connection] = {}
 _lock = threading.Lock()
+_tried: ContextVar[Mapping[Identity, Connection]] = ContextVar("tried")
 
 
 def connection_to(cluster: Cluster, identity: Identity = Identity.WORKER) -> Connection:
     """Return this process's connection to a cluster as one identity, made at first use."""
+    if (tried := _tried.get({}).get(identity)) is not None:
+        return tried
     own, revision = bytes(cluster.kubeconfig_encrypted), cluster.credentials_revision
     # Credentials change with their revision; asking the database at every call would cost more.
     key = (os.getpid(), cluster.pk or 0, identity, revision, own)
     with _lock:
         if key not in _connections:
-            fresh = connect(unseal(_sealed_for(cluster, identity)))
+            fresh = _connect(unseal(_sealed_for(cluster, identity)))
             _let_go(*key[:3])
             _connections[key] = fresh
         return _connections[key]
@@ -68,8 +74,17 @@ def renew_connection(cluster: Cluster, identity: Identity = Identity.WORKER) -> 
     return connection_to(cluster, identity)
 
 
-def connect(kubeconfig: dict[str, Any]) -> Connection:
-    """Return a connection nobody keeps: for credentials that are only tried."""
+@contextmanager
+def trying(kubeconfigs: Mapping[Identity, dict[str, Any]]) -> Iterator[None]:
+    """Speak to whatever cluster with these credentials, which are nowhere kept."""
+    token = _tried.set({identity: _connect(config) for identity, config in kubeconfigs.items()})
+    try:
+        yield
+    finally:
+        _tried.reset(token)
+
+
+def _connect(kubeconfig: dict[str, Any]) -> Connection:
     cluster = kubeconfig["clusters"][0]["cluster"]
     user = kubeconfig["users"][0]["user"]
     host = cluster["server"].rstrip("/")

@@ -19,9 +19,7 @@ _LONGEST: Final = 256 * 1024
 _CLUSTER_KEYS: Final = frozenset(
     {"server", "certificate-authority-data", "insecure-skip-tls-verify", "tls-server-name"}
 )
-_USER_KEYS: Final = frozenset(
-    {"token", "client-certificate-data", "client-key-data", "username", "password"}
-)
+_USER_KEYS: Final = frozenset({"token", "client-certificate-data", "client-key-data"})
 _REFUSED: Final = {
     "exec": "It runs a program to obtain credentials.",
     "auth-provider": "It asks an authentication provider.",
@@ -30,6 +28,8 @@ _REFUSED: Final = {
     "client-key": "It reads a key from a file.",
     "certificate-authority": "It reads a certificate authority from a file.",
     "proxy-url": "It goes through a proxy.",
+    "username": "It signs in with a password, which no cluster accepts any more.",
+    "password": "It signs in with a password, which no cluster accepts any more.",
     "as": "It impersonates somebody.",
     "as-groups": "It impersonates somebody.",
     "as-uid": "It impersonates somebody.",
@@ -120,6 +120,10 @@ def _config_of(cluster: Config, user: Config) -> Config:
         raise KubeconfigRefused("Its server is no address.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise KubeconfigRefused("Its server is no address.")
+    if parts.username or parts.password:
+        raise KubeconfigRefused("Its server carries a password.")
+    if not user:
+        raise KubeconfigRefused("It carries no credentials.")
     if ("client-certificate-data" in user) != ("client-key-data" in user):
         raise KubeconfigRefused("A certificate comes with a key.")
     return {

@@ -1,4 +1,7 @@
-"""Access reviews: may I?  Whoever holds a cluster's token may do everything the sandbox can."""
+"""Access reviews: who am I, and may I?
+
+Whoever holds a cluster's token is one user, who may do everything the sandbox can.
+"""
 
 from provisioning.sandbox import errors
 from provisioning.sandbox.http.requests import Request
@@ -8,15 +11,26 @@ from provisioning.sandbox.objects import Json
 _BASE = "/apis/authorization.k8s.io/v1/"
 ACCESS = f"{_BASE}selfsubjectaccessreviews"
 RULES = f"{_BASE}selfsubjectrulesreviews"
+SUBJECT = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+USER = "portal"
 
 
 def answer(request: Request, path: str) -> Response | None:
     """The answer to a review; None when the path is none."""
-    if path not in (ACCESS, RULES):
+    if path not in (ACCESS, RULES, SUBJECT):
         return None
     if request.method != "POST":
         raise errors.method_not_allowed()
+    if path == SUBJECT:
+        return _subject()
     return _access(request.document()) if path == ACCESS else _rules()
+
+
+def _subject() -> Response:
+    groups = ["system:masters", "system:authenticated"]
+    status = {"userInfo": {"username": USER, "groups": groups}}
+    head = {**_head("SelfSubjectReview"), "apiVersion": "authentication.k8s.io/v1"}
+    return json_response({**head, "status": status}, 201)
 
 
 def _access(review: Json) -> Response:
