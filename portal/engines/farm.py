@@ -50,7 +50,7 @@ class Plan:
 
 def run(plan: Plan, *, say: Say) -> None:
     """Serve until SIGINT or SIGTERM.  Raises `AlreadyUp`, `DidNotStart`."""
-    with _only_one(plan.home) as lock:
+    with only_one(plan.home) as lock:
         if not ports.is_free(plan.port, address=plan.address):
             raise DidNotStart(f"port {plan.port} is taken; choose another with --port")
         values = environment.complete(plan.home)
@@ -205,7 +205,8 @@ def _wait_for(condition: Callable[[], bool], otherwise: str, *, seconds: float =
 
 
 @contextlib.contextmanager
-def _only_one(home: Path) -> Iterator[TextIO]:
+def only_one(home: Path) -> Iterator[TextIO]:
+    """Hold the farm's lock: who has it may start its parts.  Raises `AlreadyUp`."""
     # Logs hold what mails say while they go to the console, links for new passwords among it.
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (home / "up.lock").open("w") as lock:

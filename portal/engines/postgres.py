@@ -75,7 +75,7 @@ class Server:
         arguments = ["-D", str(self.data), "-p", str(self.port), *options]
         mortal = ["setpriv", "--pdeathsig", "INT", "--"] if die_with_parent else []
         # After the change of user, which would clear the signal.
-        return [*_as_server_user(), *mortal, *_program("postgres"), *arguments]
+        return [*_as_server_user(), *mortal, *program("postgres"), *arguments]
 
 
 def base_for(home: Path) -> Path:
@@ -126,7 +126,7 @@ def initialise(*, data: Path, password: str) -> None:
         subprocess.run(
             [
                 *_as_server_user(),
-                *(*_program("initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8"),
+                *(*program("initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8"),
                 *("--locale=C.UTF-8", "--auth=scram-sha-256", "--no-instructions"),
                 f"--pwfile={password_file}",
             ],
@@ -204,7 +204,8 @@ def _unpack(place: Path) -> Path:
     return sorted((place / ".pg0" / "installation").glob("*/bin"))[-1]
 
 
-def _program(name: str) -> list[str]:
+def program(name: str) -> list[str]:
+    """The command that runs one of the server's programs."""
     # The programs find their own libraries only when told where these are.
     folder = programs()
     return ["env", f"LD_LIBRARY_PATH={folder.parent / 'lib'}", str(folder / name)]
