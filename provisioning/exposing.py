@@ -5,6 +5,7 @@ A port is open while its row is; who may visit it is the portal's affair.
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -22,7 +23,7 @@ def open_port(*, instance: Instance, port: int, by: str, at: datetime) -> Instan
         raise IllegalPort
     # Two who open at once wait for each other here, and the second finds the first's row.
     Instance.objects.select_for_update().get(pk=instance.pk)
-    already = _open(instance)
+    already = _open(instance.pk)
     found = already.filter(port=port).first()
     if found is not None:
         return found
@@ -33,20 +34,20 @@ def open_port(*, instance: Instance, port: int, by: str, at: datetime) -> Instan
 
 def close_port(*, instance: Instance, port: int, by: str, at: datetime) -> None:
     """Close a port; raises `PortNotOpen`."""
-    if not _open(instance).filter(port=port).update(closed_at=at, closed_by=by):
+    if not _open(instance.pk).filter(port=port).update(closed_at=at, closed_by=by):
         raise PortNotOpen
 
 
 def ports_of(instance: Instance) -> list[InstancePort]:
     """Return the open ports in order."""
-    return list(_open(instance))
+    return list(_open(instance.pk))
 
 
-def require_open(*, instance: Instance, port: int) -> None:
+def require_open(*, instance_id: UUID, port: int) -> None:
     """Raise `PortNotOpen` unless the port is open."""
-    if not _open(instance).filter(port=port).exists():
+    if not _open(instance_id).filter(port=port).exists():
         raise PortNotOpen
 
 
-def _open(instance: Instance) -> QuerySet[InstancePort]:
-    return InstancePort.objects.filter(instance=instance, closed_at__isnull=True)
+def _open(instance_id: UUID) -> QuerySet[InstancePort]:
+    return InstancePort.objects.filter(instance_id=instance_id, closed_at__isnull=True)

@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -23,16 +23,13 @@ from portal.access import callers, entering, terminals
 from portal.access.callers import Caller
 from portal.access.entering import Entrance, Refusal
 from portal.access.models import TerminalSession
+from portal.access.protocol import Receive, Scope, Send
 from portal.access.threads import in_thread
 from portal.tenants.errors import PortalError
 from provisioning import terminals as shells
 from provisioning.cluster import execing
 from provisioning.cluster.execing import Shell
 from provisioning.errors import ProvisioningError
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
 
 # Close codes: 1000 is the shell's own end, 4000 and above are free to use.
 ENDED, REFUSED, BROKEN = 1000, 4403, 4502
@@ -41,9 +38,7 @@ MOST_COLUMNS: Final = 1000
 PIECE: Final = 16 * 1024
 
 
-async def serve_terminal(
-    scope: dict[str, Any], receive: Receive, send: Send, *, instance_id: UUID
-) -> None:
+async def serve_terminal(scope: Scope, receive: Receive, send: Send, *, instance_id: UUID) -> None:
     """Answer one WebSocket from its first message to its last."""
     await receive()
     request = callers.request_of(scope)
@@ -82,7 +77,7 @@ async def _close(send: Send, terminal: TerminalSession, code: int, reason: str) 
 
 
 async def _bridge(
-    scope: dict[str, Any],
+    scope: Scope,
     receive: Receive,
     send: Send,
     caller: Caller,
@@ -173,7 +168,7 @@ async def _resize(shell: Shell, size: tuple[int, int] | None) -> None:
         await shell.resize(columns=size[0], rows=size[1])
 
 
-def _size_in(scope: dict[str, Any]) -> tuple[int, int] | None:
+def _size_in(scope: Scope) -> tuple[int, int] | None:
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     return _sane(query.get("columns", [""])[0], query.get("rows", [""])[0])
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
-from asgiref.typing import HTTPScope, WebSocketScope
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.base import SessionBase
@@ -21,8 +20,6 @@ from django.utils.module_loading import import_string
 from portal.access.errors import SignedOut
 from portal.tenants import issuing
 from portal.tenants.models import User
-
-Scope = HTTPScope | WebSocketScope
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Caller:
 def request_of(scope: Any) -> HttpRequest:
     """Read the headers as a page would; nothing of the body."""
     is_secure = scope["scheme"] in ("https", "wss")
-    plain = {**scope, "type": "http", "method": "GET", "scheme": "https" if is_secure else "http"}
+    plain = {"method": "GET", **scope, "type": "http", "scheme": "https" if is_secure else "http"}
     return ASGIRequest(plain, BytesIO())
 
 

@@ -12,41 +12,24 @@ from urllib.parse import urlsplit
 Headers = list[tuple[str, str]]
 
 _CONNECTION: Final = frozenset(
-    [
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "host",
-        "expect",
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
+        "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host", "expect",
         "content-length",
-    ]
-)
+    }
+)  # fmt: skip
 # The API server reads some of these as orders from us: to act as somebody else, above all.
 _ORDERS: Final = frozenset(
-    ["authorization", "audit-id", "forwarded", "accept-encoding", "x-real-ip"]
+    {"authorization", "audit-id", "forwarded", "accept-encoding", "x-real-ip"}
 )
 _ORDER_PREFIXES: Final = ("impersonate-", "x-remote-", "x-forwarded-", "sec-websocket-")
 # A page could otherwise sign its visitor out of every host of the domain, or bind them to it.
 _BEYOND: Final = frozenset(
-    [
-        "clear-site-data",
-        "strict-transport-security",
-        "public-key-pins",
-        "audit-id",
-        "alt-svc",
-        "nel",
-        "report-to",
-        "reporting-endpoints",
-        "x-kubernetes-pf-flowschema-uid",
-        "x-kubernetes-pf-prioritylevel-uid",
-    ]
-)
+    {
+        "clear-site-data", "strict-transport-security", "public-key-pins", "audit-id", "alt-svc",
+        "nel", "report-to", "reporting-endpoints",
+    }
+)  # fmt: skip
 _RESERVED: Final = ("__host-npu-farm", "__secure-npu-farm", "npu-farm-")
 ADDED: Final[Headers] = [
     ("Content-Security-Policy", "frame-ancestors 'self'"),

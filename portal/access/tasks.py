@@ -6,7 +6,7 @@ from django.utils import timezone
 from portal.access import terminals
 
 
-@shared_task(name="portal.close_lost_terminals")  # type: ignore[untyped-decorator]
+@shared_task(name="portal.close_lost_terminals")
 def close_lost_terminals() -> None:
     """Close terminals whose web process died."""
     terminals.close_lost(at=timezone.now())

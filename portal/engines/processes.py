@@ -17,6 +17,8 @@ from typing import Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport
 
+# Terminals and followed logs stay open for hours; a stopping web process does not wait for them.
+_LET_GO = ("--timeout-graceful-shutdown", "5")
 QUEUES = "reconcile,sweep,billing,portal"
 
 
@@ -48,7 +50,7 @@ def programs(
     listen = ["--host", address, "--port", str(port), "--workers", str(web_processes)]
     found = [
         Program("web", [python, "-m", "uvicorn", "portal.asgi:application", "--lifespan", "off",
-                        "--no-access-log", *listen]),
+                        "--no-access-log", *_LET_GO, *listen]),
         Program("worker", [*celery, "worker", "-Q", QUEUES, "--concurrency", "2",
                            "--without-gossip", "--without-mingle", "--loglevel", "INFO"],
                 stop_wait_s=45),
