@@ -8,10 +8,11 @@ proved.  Everything here runs in the transaction in which the watcher writes the
 from datetime import UTC, datetime
 from typing import Final
 
-from billing import metering, pricing
+from billing import metering, pricing, unusable
 from billing.facts import EndQuality, RunFact
-from billing.models import QuarantinedFact, UsageInterval
+from billing.models import QuarantinedFact, UnusableTime, UsageInterval
 from provisioning import allocating
+from provisioning.covering import Changes, Spell
 from provisioning.models import Instance, Node, ObservedPod
 from provisioning.specs import OVER
 from provisioning.states import Settlement
@@ -89,6 +90,48 @@ def witness_ref(node: Node) -> str:
 def offer_sku(*, code: str, name: str) -> None:
     """Let there be something that can have a price."""
     pricing.add_sku(code=code, name=name, meter=METER)
+
+
+def interval_of(pod: ObservedPod) -> UsageInterval | None:
+    """Return the ledger's row of the pod's run, if it has one."""
+    return _interval_of(pod) if pod.container_id else None
+
+
+def spells_of(interval: UsageInterval) -> list[Spell]:
+    """Return what is written of an interval's unusable time."""
+    rows = UnusableTime.objects.filter(interval=interval).order_by("started_at", "pk")
+    return [
+        Spell(since=row.started_at, until=row.ended_at, cause=row.cause, evidence=row.evidence)
+        for row in rows
+    ]
+
+
+def has_open_spell(interval: UsageInterval) -> bool:
+    """Say whether the interval is unusable as far as is known."""
+    return UnusableTime.objects.filter(interval=interval, ended_at__isnull=True).exists()
+
+
+def ended_with_open_spell(*, cluster_id: int) -> list[UsageInterval]:
+    """Return the runs that are over and whose unusable time is not."""
+    open_spells = UnusableTime.objects.filter(ended_at__isnull=True)
+    over = UsageInterval.objects.filter(source=cluster_id, ended_at__isnull=False)
+    return list(over.filter(pk__in=open_spells.values("interval")).order_by("pk"))
+
+
+def write_spells(*, interval: UsageInterval, changes: Changes, at: datetime) -> None:
+    """Carry what has changed of an interval's unusable time into billing."""
+    if changes.end_open_at is not None:
+        spell = UnusableTime.objects.get(interval=interval, ended_at__isnull=True)
+        unusable.end_spell(spell=spell, ended_at=changes.end_open_at)
+    for new in changes.begin:
+        unusable.begin_spell(
+            interval=interval,
+            cause=new.cause,
+            started_at=new.since,
+            ended_at=new.until,
+            evidence=new.evidence,
+            at=at,
+        )
 
 
 def _fact_of(

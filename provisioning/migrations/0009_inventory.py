@@ -219,32 +219,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.CreateModel(
-            name="UnsoldResource",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("resource_name", models.CharField(max_length=300)),
-                ("capacity", models.PositiveIntegerField()),
-                ("allocatable", models.PositiveIntegerField()),
-                ("first_seen_at", models.DateTimeField()),
-                (
-                    "node",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="unsold_resources",
-                        to="provisioning.node",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["node", "resource_name"],
-            },
-        ),
         migrations.AddConstraint(
             model_name="device",
             constraint=models.UniqueConstraint(
@@ -276,12 +250,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="outage_ends_after_start",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="unsoldresource",
-            constraint=models.UniqueConstraint(
-                fields=("node", "resource_name"), name="unsold_resource_once_per_node"
             ),
         ),
     ]

@@ -10,7 +10,7 @@ from provisioning.models.catalog import (
 from provisioning.models.clusters import Cluster, ClusterState, TenantNamespace
 from provisioning.models.confidences import ConfidedSecret, InstanceSecret, TenantImage
 from provisioning.models.credentials import ClusterCredential
-from provisioning.models.devices import Device, Health, Outage, OutageCause, UnsoldResource
+from provisioning.models.devices import Device, Health, Outage, OutageCause
 from provisioning.models.findings import ClusterFinding, Question, Verdict
 from provisioning.models.installation import Installation
 from provisioning.models.instances import Allocation, Attempt, DeadLetter, Instance, Transition
@@ -70,7 +70,6 @@ __all__ = [
     "TenantNotice",
     "Transition",
     "Unit",
-    "UnsoldResource",
     "UsageEvidence",
     "Vendor",
     "Verdict",

@@ -1,4 +1,4 @@
-"""Single devices, the times they or their nodes could not be used, and what nobody sells."""
+"""Single devices, the times they or their nodes could not be used."""
 
 from django.db import models
 
@@ -90,24 +90,3 @@ class Outage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cause}: {self.device or self.node}"
-
-
-class UnsoldResource(models.Model):
-    """One row is one thing a node offers that the catalogue does not know: seen, never sold."""
-
-    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="unsold_resources")
-    resource_name = models.CharField(max_length=300)
-    capacity = models.PositiveIntegerField()
-    allocatable = models.PositiveIntegerField()
-    first_seen_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["node", "resource_name"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["node", "resource_name"], name="unsold_resource_once_per_node"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.node}: {self.resource_name}"

@@ -146,6 +146,8 @@ class Attempt(models.Model):
     uid = models.UUIDField(null=True, blank=True)
     # Nodes that would not start its predecessors; part of what the pod asks for.
     avoided_nodes = models.JSONField(default=list, blank=True)
+    # Somebody wishes the pod to give way to a successor elsewhere.
+    leave_wished_at = models.DateTimeField(null=True, blank=True)
     intended_at = models.DateTimeField()
     created_at = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)
