@@ -9,13 +9,23 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from provisioning import attaching, avoiding, confiding, manifests, names, offers, placing, queueing
+from provisioning import (
+    attaching,
+    avoiding,
+    confiding,
+    deviceclaims,
+    manifests,
+    names,
+    offers,
+    placing,
+    queueing,
+)
 from provisioning.errors import NoCapacity
-from provisioning.models import Attempt, Instance, ObservedPod, Pool
+from provisioning.models import AllocationMode, Attempt, Instance, ObservedPod, Pool
 from provisioning.names import Marks
 from provisioning.specs import PodSpec
 from provisioning.states import AttemptState
-from provisioning.vendors import VENDORS
+from provisioning.vendors import habits_of
 
 PATIENCE: Final = 30.0
 LONGEST_PATIENCE: Final = 300.0
@@ -102,7 +112,7 @@ def spec_of(
     avoided_nodes: Sequence[str] = (),
 ) -> PodSpec:
     """Return what the attempt's pod is made of."""
-    vendor = VENDORS[pool.family.vendor.slug]
+    vendor = habits_of(pool.family.vendor.slug)
     selector = vendor.node_selector(family=pool.family.slug, resource_name=pool.resource_name)
     return PodSpec(
         marks=marks,
@@ -119,9 +129,16 @@ def spec_of(
         memory_mib=instance.memory_mib,
         storage_gib=instance.storage_gib,
         resource_name=pool.resource_name,
+        claim_template=_claim_template(pool, instance.device_count),
         device_count=instance.device_count,
         node_selector=tuple(selector.items()),
         toleration_keys=vendor.toleration_keys,
+        wish=(
+            ("name", instance.name),
+            ("instance_type", instance.instance_type.slug),
+            ("account", str(instance.account_id)),
+            ("launch", str(instance.launch_no)),
+        ),
         avoided_nodes=tuple(avoided_nodes),
         claims=tuple(attaching.claims_of(instance)),
         confided=confiding.confided_to(
@@ -138,3 +155,13 @@ def _beside_volumes(instance: Instance, pools: list[Pool]) -> list[Pool]:
         detail = "The cluster of its volumes offers none of this family now."
         raise NoCapacity(detail, reason="no_pool_beside_volumes", retry_after=PATIENCE)
     return near
+
+
+def _claim_template(pool: Pool, count: int) -> str:
+    """Name what the pod claims its devices by, where a driver hands them out."""
+    if pool.allocation != AllocationMode.DRA:
+        return ""
+    request = deviceclaims.request_of(
+        device_class=pool.resource_name, dra=pool.family.dra, count=count
+    )
+    return deviceclaims.template_name(request)

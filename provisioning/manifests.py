@@ -78,8 +78,13 @@ def _pod_body(spec: PodSpec) -> Manifest:
             for key in spec.toleration_keys
         ],
         **({"volumes": volumes} if (volumes := mounting.volumes_of(spec)) else {}),
+        **({"resourceClaims": [_claim(spec)]} if spec.claim_template else {}),
         "containers": [_container(spec)],
     }
+
+
+def _claim(spec: PodSpec) -> Manifest:
+    return {"name": names.CLAIM, "resourceClaimTemplateName": spec.claim_template}
 
 
 def _secrets_digest(spec: PodSpec) -> Manifest:
@@ -99,15 +104,17 @@ def _container(spec: PodSpec) -> Manifest:
         "cpu": f"{spec.cpu_millicores}m",
         "memory": f"{spec.memory_mib}Mi",
         "ephemeral-storage": f"{spec.storage_gib}Gi",
-        spec.resource_name: str(spec.device_count),
+        # Asked for in one place: as an amount, or by a claim.
+        **({} if spec.claim_template else {spec.resource_name: str(spec.device_count)}),
     }
+    claims = {"claims": [{"name": names.CLAIM}]} if spec.claim_template else {}
     return {
         "name": names.CONTAINER,
         "image": spec.image,
         "imagePullPolicy": "IfNotPresent",
         **({"command": [verbatim(word) for word in spec.command]} if spec.command else {}),
         "env": [*_environment(spec), *mounting.variables_of(spec)],
-        "resources": {"requests": dict(amounts), "limits": dict(amounts)},
+        "resources": {"requests": dict(amounts), "limits": dict(amounts), **claims},
         **({"volumeMounts": mounts} if (mounts := mounting.mounts_of(spec)) else {}),
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -13,6 +13,7 @@ MANAGER: Final = "npu-farm"
 INSTALLATION: Final = "app.kubernetes.io/instance"
 FIELD_MANAGER: Final = "npu-farm"
 CONTAINER: Final = "npu"
+CLAIM: Final = "npu"
 SERVICE_ACCOUNT: Final = "npu-instance"
 
 

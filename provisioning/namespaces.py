@@ -9,7 +9,7 @@ one says only that no tenant can hold more than the cluster has.
 
 from typing import Final
 
-from provisioning import names, permissions
+from provisioning import deviceclaims, names, permissions
 from provisioning.manifests import Manifest
 from provisioning.specs import NamespaceSpec
 
@@ -40,6 +40,7 @@ def objects_for(spec: NamespaceSpec) -> list[Manifest]:
         _limit_range(spec),
         _deny_all(spec),
         _allow_out(spec),
+        *_claim_templates(spec),
     ]
 
 
@@ -83,7 +84,17 @@ def _quota(spec: NamespaceSpec) -> Manifest:
     hard = {f"requests.{resource_name}": str(count) for resource_name, count in spec.devices}
     hard |= {"pods": str(MOST_PODS), "persistentvolumeclaims": str(MOST_CLAIMS)}
     hard |= {"services.nodeports": "0", "services.loadbalancers": "0"}
+    hard |= deviceclaims.quotas(spec.device_classes, most_claims=MOST_PODS)
     return {**_object(spec, "v1", "ResourceQuota", "npu-tenant"), "spec": {"hard": hard}}
+
+
+def _claim_templates(spec: NamespaceSpec) -> list[Manifest]:
+    return [
+        deviceclaims.template_for(
+            request, marks=spec.marks, namespace=spec.name, tenant_id=spec.tenant_id
+        )
+        for request in spec.requests
+    ]
 
 
 def _limit_range(spec: NamespaceSpec) -> Manifest:

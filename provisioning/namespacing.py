@@ -11,13 +11,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Sum
-
-from provisioning import manifests, namespaces
+from provisioning import entitling, manifests, namespaces
 from provisioning.cluster import asking
 from provisioning.cluster.errors import PermissionDenied
 from provisioning.manifests import Manifest
-from provisioning.models import Cluster, NodeCapacity, TenantNamespace
+from provisioning.models import Cluster, TenantNamespace
 from provisioning.names import Marks
 from provisioning.specs import NamespaceSpec
 from provisioning.states import Identity
@@ -35,9 +33,7 @@ def is_ready(*, cluster: Cluster, tenant_id: int, marks: Marks) -> bool:
     ).exists()
 
 
-def prepare(
-    *, cluster: Cluster, tenant_id: int, marks: Marks, has_time: Callable[[], bool]
-) -> str:
+def prepare(*, cluster: Cluster, tenant_id: int, marks: Marks, has_time: Callable[[], bool]) -> str:
     """Apply what is still missing while there is time; returns the hash to remember."""
     objects = namespaces.objects_for(_spec(cluster, tenant_id, marks))
     done = _count_done(cluster, tenant_id, objects)
@@ -101,17 +97,10 @@ def _count_done(cluster: Cluster, tenant_id: int, objects: list[Manifest]) -> in
 
 
 def _spec(cluster: Cluster, tenant_id: int, marks: Marks) -> NamespaceSpec:
-    # What the nodes have, healthy or not: a device that recovers is not held up here.
-    rows = (
-        NodeCapacity.objects.filter(pool__cluster=cluster, node__gone_at__isnull=True)
-        .values("pool__resource_name")
-        .annotate(total=Sum("capacity"))
-        .order_by("pool__resource_name")
-    )
     return NamespaceSpec(
         marks=marks,
         name=marks.namespace(tenant_id),
         tenant_id=tenant_id,
-        devices=tuple((row["pool__resource_name"], row["total"]) for row in rows),
         bindings=bindings_of(cluster),
+        **entitling.devices_on(cluster),
     )

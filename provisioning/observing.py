@@ -4,18 +4,21 @@ Called by the watcher alone.  The instance is told that there is something to lo
 a worker is asked to look; what it means is concluded there.
 """
 
+import logging
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 
-from provisioning import deferring, queries, usage, witnessed
+from provisioning import deferring, health, queries, unusable, usage, witnessed
 from provisioning.cluster.errors import QuotaExceeded
 from provisioning.models import Cluster, Instance, Node, ObservedPod, TenantNamespace
 from provisioning.specs import OVER, Observation
 from provisioning.states import Settlement, State
+
+logger = logging.getLogger(__name__)
 
 _FIELDS: Final = tuple(field.name for field in fields(Observation))
 # Once known these stay, even when a runtime that lost the container takes them back.
@@ -28,7 +31,9 @@ _UNREMARKABLE: Final = frozenset({"resource_version"})
 def observe_pod(*, cluster: Cluster, observation: Observation, at: datetime) -> bool:
     """Write one pod at one version; returns whether it says anything new."""
     pod = ObservedPod.objects.filter(cluster=cluster, uid=observation.uid).first()
-    if pod and pod.resource_version == observation.resource_version and pod.gone_at is None:
+    is_known = pod and pod.resource_version == observation.resource_version and not pod.gone_at
+    # A claim can tell of its devices later than the pod does of itself.
+    if pod and is_known and (pod.devices or not observation.devices):
         return False
     before = _said(pod) if pod else {}
     pod = pod or ObservedPod(cluster=cluster, uid=observation.uid, first_seen_at=at)
@@ -37,9 +42,12 @@ def observe_pod(*, cluster: Cluster, observation: Observation, at: datetime) -> 
     _take_over(pod, observation, at)
     said = _said(pod)
     is_new = said != before
-    if any(said[name] != before.get(name) for name in _OF_A_RUN):
+    is_of_run = any(said[name] != before.get(name) for name in _OF_A_RUN)
+    if is_of_run:
         _settle(pod, instance, before, at)
     pod.save()
+    if is_of_run:
+        _look_after_devices(pod, at)
     if is_new and instance:
         tell_instance(instance, at=at)
     if observation.is_over and before.get("phase") not in OVER:
@@ -56,6 +64,7 @@ def miss_pod(*, pod: ObservedPod, at: datetime) -> None:
         pod.settlement = Settlement.CLOSED
     pod.gone_at = at
     pod.save(update_fields=["gone_at", "settlement"])
+    _look_after_devices(pod, at)
     instance = queries.find_instance(pod.instance_id)
     if instance:
         tell_instance(instance, at=at)
@@ -101,10 +110,33 @@ def _take_over(pod: ObservedPod, observation: Observation, at: datetime) -> None
     for name in _RUN:
         said[name] = said[name] or getattr(pod, name)
     # Ids are told once; a later status without them takes nothing back.
-    said["devices"] = [asdict(device) for device in observation.devices] or pod.devices
+    said["devices"] = _devices(pod, observation) or pod.devices
     for name, value in said.items():
         setattr(pod, name, value)
     pod.seen_at, pod.gone_at = at, None
+
+
+def _devices(pod: ObservedPod, observation: Observation) -> list[dict[str, Any]]:
+    """Return what is told of devices; what has not changed was told when it was first told."""
+    before = {(one["resource_name"], one["device_id"]): one for one in pod.devices}
+    devices = [asdict(device) for device in observation.devices]
+    for device in devices:
+        known = before.get((device["resource_name"], device["device_id"]))
+        if known and known["health"] == device["health"]:
+            device["told_at"] = known.get("told_at", "")
+    return devices
+
+
+def _look_after_devices(pod: ObservedPod, at: datetime) -> None:
+    """Draw the conclusions about devices; metering does not wait for them."""
+    try:
+        with transaction.atomic():
+            health.hear_from_pod(pod=pod, at=at)
+            unusable.refresh_pod(pod=pod, at=at)
+    except DatabaseError:
+        if not connection.is_usable():
+            raise
+        logger.exception("%s: what it says of its devices could not be taken in", pod)
 
 
 def _settle(

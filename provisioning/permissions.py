@@ -86,6 +86,10 @@ PERMISSIONS: Final = (
         ("", "pods", ("list", "watch"), ()),
         ("", "events", ("list",), ()),
         ("coordination.k8s.io", "leases", ("list",), ()),
+        # Devices that drivers publish, and which of them a pod's claim was given.
+        ("resource.k8s.io", "deviceclasses", ("list",), ()),
+        ("resource.k8s.io", "resourceslices", ("list",), ()),
+        ("resource.k8s.io", "resourceclaims", ("get", "list"), ()),
     ),
     *_rows(
         Identity.WORKER,
@@ -104,6 +108,7 @@ PERMISSIONS: Final = (
         ("", "resourcequotas", _APPLY, ()),
         ("", "limitranges", _APPLY, ()),
         ("networking.k8s.io", "networkpolicies", _APPLY, ()),
+        ("resource.k8s.io", "resourceclaimtemplates", _APPLY, ()),
         ("", "persistentvolumeclaims", ("create", "delete", "get", "patch"), ()),
         # Written and taken away, never read back.
         ("", "secrets", ("create", "delete", "patch"), ()),

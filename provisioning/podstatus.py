@@ -42,7 +42,7 @@ def read_pod(raw: Raw, *, marks: Marks) -> Observation:
         unschedulable_message=_unschedulable(_part(conditions, "PodScheduled")),
         disruption_reason=_disruption(_part(conditions, "DisruptionTarget")),
         **_run(container),
-        devices=tuple(_devices(container)),
+        devices=tuple(_devices(container, told_at=_status_told_at(metadata))),
         is_deleting=bool(metadata.get("deletionTimestamp")),
         has_finalizer=marks.finalizer in (metadata.get("finalizers") or ()),
     )
@@ -102,14 +102,25 @@ def _run(container: Raw) -> dict[str, Any]:
     return {**run, "started_at": instant_of(said.get("startedAt"))}
 
 
-def _devices(container: Raw) -> Iterable[Device]:
+def _status_told_at(metadata: Raw) -> str:
+    """When somebody last wrote the pod's status: no device's health has an instant of its own."""
+    entries = _items(metadata, "managedFields")
+    times = [_text(entry, "time") for entry in entries if entry.get("subresource") == "status"]
+    return max(times, default="")
+
+
+def _devices(container: Raw, *, told_at: str) -> Iterable[Device]:
     for resource in _items(container, "allocatedResourcesStatus"):
+        if _text(resource, "name").startswith("claim:"):
+            # Which devices a claim was given, the claim itself says in full.
+            continue
         for device in _items(resource, "resources"):
             if device_id := _text(device, "resourceID"):
                 yield Device(
                     resource_name=_text(resource, "name"),
                     device_id=device_id,
                     health=_text(device, "health") or "Unknown",
+                    told_at=told_at,
                 )
 
 

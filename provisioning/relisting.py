@@ -14,8 +14,17 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from provisioning import installation, inventorying, observing, podstatus, queries, usage
-from provisioning.cluster import asking
+from provisioning import (
+    installation,
+    inventorying,
+    learning,
+    observing,
+    podstatus,
+    queries,
+    slices,
+    usage,
+)
+from provisioning.cluster import asking, drivers
 from provisioning.models import Cluster, Node, ObservedPod
 from provisioning.names import Marks
 from provisioning.reconciling import Clock
@@ -39,11 +48,15 @@ class Pass:
     differences: int = 0
     # Nodes of which something was seen that we could not make out: they prove nothing now.
     doubtful: set[str] = field(default_factory=set)
+    # Of pods that claim their devices: the claims, and the pods whose devices are not known.
+    claims: learning.Claims = field(default_factory=dict)
+    unnamed: set[str] = field(default_factory=set)
 
 
 def relist(cluster: Cluster, *, clock: Clock) -> str:
     """Bring everything we know of a cluster up to date; returns the version to watch from."""
     of = _begin(cluster, clock)
+    _read_claims(of)
     listing = asking.list_pods(cluster, selector=of.marks.selector)
     for page in listing.pages():
         _take_page(of, page, at=clock())
@@ -75,8 +88,13 @@ def _begin(cluster: Cluster, clock: Clock) -> Pass:
     # Leases first, so that what they prove is older than what the list shows.
     leases = asking.list_node_leases(cluster)
     found = inventorying.read_nodes(asking.list_nodes(cluster), leases)
+    published = slices.read_published(
+        drivers.list_device_classes(cluster), drivers.list_slices(cluster)
+    )
     began_at = clock()
-    nodes = inventorying.record_nodes(cluster=cluster, found=found, at=began_at)
+    nodes = inventorying.record_nodes(
+        cluster=cluster, found=found, at=began_at, published=published
+    )
     present = ObservedPod.objects.filter(cluster=cluster, gone_at__isnull=True)
     return Pass(
         cluster=cluster,
@@ -87,13 +105,22 @@ def _begin(cluster: Cluster, clock: Clock) -> Pass:
     )
 
 
+def _read_claims(of: Pass) -> None:
+    of.claims = learning.list_claims(of.cluster, selector=of.marks.selector)
+    if of.claims:
+        pods = ObservedPod.objects.filter(
+            cluster=of.cluster, gone_at__isnull=True, devices=[], attempt_no__isnull=False
+        )
+        of.unnamed = {str(uid) for uid in pods.exclude(node_name="").values_list("uid", flat=True)}
+
+
 def _take_page(of: Pass, page: Iterable[Raw], *, at: datetime) -> None:
     with transaction.atomic():
         for raw in page:
             metadata = raw.get("metadata") or {}
             uid = str(metadata.get("uid"))
             of.seen.add(uid)
-            if of.known.get(uid) != metadata.get("resourceVersion"):
+            if of.known.get(uid) != metadata.get("resourceVersion") or uid in of.unnamed:
                 of.differences += 1
                 _take(of, raw, at)
 
@@ -101,6 +128,7 @@ def _take_page(of: Pass, page: Iterable[Raw], *, at: datetime) -> None:
 def _take(of: Pass, raw: Raw, at: datetime) -> None:
     try:
         observation = podstatus.read_pod(raw, marks=of.marks)
+        observation = learning.with_devices(observation, pod=raw, claims=of.claims)
         # In a savepoint of its own: one pod that cannot be written does not spoil the page.
         observing.observe_pod(cluster=of.cluster, observation=observation, at=at)
     except Exception:

@@ -102,8 +102,19 @@ class PodSpec:
     grace_seconds: int = 30
     # What a database that forgot the instance needs to know it again.
     wish: tuple[tuple[str, str], ...] = ()
+    # Where devices are claimed and not counted: the template of the claim.
+    claim_template: str = ""
     claims: tuple[ClaimMount, ...] = ()
     confided: Confided | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRequest:
+    """What the pods of one size ask of a device class; `expression` tells a family from others."""
+
+    device_class: str
+    count: int
+    expression: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +125,8 @@ class NamespaceSpec:
     name: str
     tenant_id: int
     devices: tuple[tuple[str, int], ...] = ()
+    device_classes: tuple[tuple[str, int], ...] = ()
+    requests: tuple[DeviceRequest, ...] = ()
     bindings: tuple[tuple[Identity, str], ...] = ()
 
 
@@ -124,6 +137,8 @@ class Device:
     resource_name: str
     device_id: str
     health: str
+    # When the API server took in the status that says so, as it wrote it.
+    told_at: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
-from provisioning import alarms, installation, observing, podstatus, relisting
+from provisioning import alarms, installation, learning, observing, podstatus, relisting
 from provisioning.cluster import watching
 from provisioning.cluster.errors import Expired, PermissionDenied
 from provisioning.cluster.watching import Change, ChangeKind
@@ -120,6 +120,8 @@ def take_change(cluster: Cluster, change: Change, *, marks: Marks, at: datetime)
 
 def _write_change(cluster: Cluster, change: Change, marks: Marks, at: datetime) -> None:
     observation = podstatus.read_pod(change.object, marks=marks)
+    claims = learning.claims_of(cluster, change.object)
+    observation = learning.with_devices(observation, pod=change.object, claims=claims)
     observing.observe_pod(cluster=cluster, observation=observation, at=at)
     if change.kind is ChangeKind.DELETED:
         pod = ObservedPod.objects.get(cluster=cluster, uid=observation.uid)

@@ -1,10 +1,20 @@
-"""Chip vendors, one module each."""
+"""Chip vendors, one module each for those that have habits; data alone does for the rest."""
 
-from provisioning.vendors.base import NodeOffer, Vendor
+from provisioning.vendors.base import Health, NodeOffer, Vendor
 from provisioning.vendors.furiosa import Furiosa
+from provisioning.vendors.mobilint import Mobilint
 from provisioning.vendors.rebellions import Rebellions
-from provisioning.vendors.sapeon import Sapeon
 
-VENDORS: dict[str, Vendor] = {vendor.slug: vendor for vendor in (Furiosa(), Rebellions(), Sapeon())}
+VENDORS: dict[str, Vendor] = {
+    vendor.slug: vendor for vendor in (Furiosa(), Mobilint(), Rebellions())
+}
 
-__all__ = ["VENDORS", "NodeOffer", "Vendor"]
+_WITHOUT_HABITS = Vendor()
+
+
+def habits_of(slug: str) -> Vendor:
+    """Return what is peculiar about a vendor; most have nothing."""
+    return VENDORS.get(slug, _WITHOUT_HABITS)
+
+
+__all__ = ["VENDORS", "Health", "NodeOffer", "Vendor", "habits_of"]

@@ -11,11 +11,12 @@ from typing import ClassVar
 
 @dataclass(frozen=True, kw_only=True)
 class NodeOffer:
-    """One resource name on one node, with the families the catalogue knows by that name."""
+    """One resource name on one node: the families known by it, and how many devices there are."""
 
     resource_name: str
     labels: Mapping[str, str]
     families: tuple[str, ...]
+    count: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Health:
 class Vendor:
     """One chip vendor's habits."""
 
-    slug: ClassVar[str]
+    slug: ClassVar[str] = ""
     health: ClassVar[Health | None] = None
     toleration_keys: ClassVar[tuple[str, ...]] = ()
 

@@ -1,0 +1,10 @@
+"""Mobilint: its plugin is its exporter too, and says which of its devices are well."""
+
+from provisioning.vendors.base import Health, Vendor
+
+
+class Mobilint(Vendor):
+    """ARIES."""
+
+    slug = "mobilint"
+    health = Health(metrics=("mobilint_npu_health",), good_value=1)
