@@ -20,7 +20,7 @@ from provisioning import (
     watching,
 )
 from provisioning.attempts import confirm_attempt, open_attempt
-from provisioning.cluster import asking
+from provisioning.cluster import asking, reviewing
 from provisioning.cluster.sealing import unseal
 from provisioning.cluster.watching import Change, ChangeKind
 from provisioning.errors import ClusterUnreachable
@@ -141,10 +141,12 @@ def test_replaced_credentials_are_used_from_the_next_list_on(
         raise watching.WatchLost
 
     monkeypatch.setattr(relisting, "relist", relist)
+    monkeypatch.setattr(reviewing, "uid_of", lambda cluster, identity: cluster.uid)
+    monkeypatch.setattr(clusters, "look_at", lambda cluster: factory.look())
     watcher = watching.Watcher(Cluster.objects.get(), clock=lambda: AT)
     config = unseal(cluster.kubeconfig_encrypted)
     config["users"][0]["user"] = {"token": "fresh"}
-    clusters.replace_kubeconfig(cluster=cluster, kubeconfig=yaml.safe_dump(config))
+    clusters.replace_kubeconfig(cluster=cluster, kubeconfig=yaml.safe_dump(config), at=AT)
     with pytest.raises(watching.WatchLost):
         watcher.follow()
     assert used == ["fresh"]
@@ -158,5 +160,6 @@ def test_a_run_the_watcher_has_not_seen_keeps_its_finalizer(
     assert ObservedPod.objects.get().settlement == "never_ran"
     ended = factory.terminated(NOON, END)
     serve_lists(canned, pods=[factory.raw_pod(attempt, phase="Succeeded", state=ended)])
-    assert releasing.release_finalizers(cluster=attempt.cluster).names == []
+    found = releasing.find_held(cluster=attempt.cluster)
+    assert (found.settled, len(found.unsettled)) == ([], 1)
     assert podstatus.instant_of(ended["terminated"]["finishedAt"]) == END
