@@ -5,6 +5,7 @@ So a broker that is down is logged and forgiven; the wish is already safe.
 """
 
 import logging
+from functools import partial
 from typing import Final
 
 from celery import current_app
@@ -14,15 +15,21 @@ logger = logging.getLogger(__name__)
 
 DRAIN_DUE: Final = "provisioning.drain_due"
 SWEEP: Final = "provisioning.sweep"
+EXAMINE: Final = "provisioning.examine_cluster"
 
 
 def defer_drain() -> None:
     """Wake a worker to bring due instances forward, after the present transaction commits."""
-    transaction.on_commit(_send_hint, robust=True)
+    transaction.on_commit(partial(_send, DRAIN_DUE), robust=True)
 
 
-def _send_hint() -> None:
+def defer_examination(*, cluster_id: int) -> None:
+    """Have a claimed cluster examined; a message that is lost is asked for again by a person."""
+    transaction.on_commit(partial(_send, EXAMINE, cluster_id), robust=True)
+
+
+def _send(task: str, *args: int) -> None:
     try:
-        current_app.send_task(DRAIN_DUE, retry=False)
+        current_app.send_task(task, args=args, retry=False)
     except Exception as error:  # noqa: BLE001 - whatever the transport raises, the sweep makes good
         logger.warning("hint not sent (%s); the sweep will find the work", error)

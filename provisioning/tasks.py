@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import claiming, deferring, reconciling, sweeping
+from provisioning import claiming, deferring, examining, reconciling, sweeping
+from provisioning.models import Cluster
 
 
 @shared_task(name=deferring.DRAIN_DUE)
@@ -17,3 +18,12 @@ def drain_due() -> None:
 def sweep() -> None:
     """Find what no hint told of."""
     sweeping.sweep(clock=timezone.now)
+
+
+# It waits for pods, so it may take longer than what is asked of others.
+@shared_task(name=deferring.EXAMINE, soft_time_limit=200, time_limit=230)
+def examine_cluster(cluster_id: int) -> None:
+    """Examine a cluster somebody has claimed for it."""
+    cluster = Cluster.objects.filter(pk=cluster_id, examination_started_at__isnull=False).first()
+    if cluster is not None:
+        examining.carry_out(cluster=cluster, clock=timezone.now)

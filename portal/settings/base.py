@@ -288,6 +288,7 @@ CELERY_TASK_DEFAULT_QUEUE = "reconcile"
 CELERY_TASK_ROUTES = {
     "provisioning.drain_due": {"queue": "reconcile"},
     "provisioning.sweep": {"queue": "sweep"},
+    "provisioning.examine_cluster": {"queue": "portal"},
     "billing.*": {"queue": "billing"},
     "portal.*": {"queue": "portal"},
 }
@@ -315,6 +316,9 @@ FARM_RESOURCE_NAMES = env.json(
         "sapeon-x330-compact": ["npu-farm.local/sapeon-x330-compact"],
     },
 )
+
+# What a cluster is examined with: any image of yours with `sh` and `nc`.
+FARM_PROBE_IMAGE = env.str("FARM_PROBE_IMAGE", default="registry.local/npu-workspace:1")
 
 # --- volumes --------------------------------------------------------------
 # The storage class to use per cluster; one that is not named here gives its own default.

@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 from billing import accounts
 from billing.models import Account
 from provisioning import attempts, catalog, installation, inventorying, launching
+from provisioning.cluster import kubeconfigs
 from provisioning.cluster.sealing import seal
+from provisioning.looking import Finding, Look
 from provisioning.manifests import pod_for
-from provisioning.models import Attempt, Cluster, Instance, Node
+from provisioning.models import Attempt, Cluster, Instance, Node, Question, Verdict
 from provisioning.names import Marks
 from provisioning.specs import InstanceSpec, PodSpec
 
@@ -38,6 +40,26 @@ def add_cluster(*, name: str = "east", server: str = "http://127.0.0.1:1") -> Cl
         "users": [{"name": "it", "user": {"token": "t"}}],
     }
     return Cluster.objects.create(name=name, kubeconfig_encrypted=seal(kubeconfig), added_at=NOON)
+
+
+def reach_cluster(kubeconfig: str, *, name: str = "east") -> Cluster:
+    """A cluster that answers, and of which nothing has been asked yet."""
+    sealed = seal(kubeconfigs.parse_kubeconfig(kubeconfig))
+    return Cluster.objects.create(name=name, kubeconfig_encrypted=sealed, added_at=NOON)
+
+
+def look(**words: Any) -> Look:
+    """What looking at an ordinary cluster finds."""
+    version = Finding(question=Question.VERSION, verdict=Verdict.OK, detail="v1.36.2 will do.")
+    usual: dict[str, Any] = {
+        "uid": uuid4(),
+        "version": "v1.36.2",
+        "node_count": 1,
+        "resources": (RNGD,),
+        "bindings": {},
+        "findings": (version,),
+    }
+    return Look(**{**usual, **words})
 
 
 def raw_node(

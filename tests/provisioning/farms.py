@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from billing.models import Account, UsageInterval
-from provisioning import clusters, installation, reconciling, relisting
+from provisioning import installation, reconciling, relisting
 from provisioning.cluster import asking, connections, requests
 from provisioning.cluster.connections import Connection
 from provisioning.cluster.errors import NotFound
@@ -36,9 +36,7 @@ class Farm:
 
     @classmethod
     def on(cls, kubeconfig: Path) -> "Farm":
-        cluster = clusters.add_cluster(
-            name="east", kubeconfig=kubeconfig.read_text(), at=timezone.now()
-        )
+        cluster = factory.reach_cluster(kubeconfig.read_text())
         farm = cls(cluster)
         farm.watch()
         return farm

@@ -14,7 +14,7 @@ import pytest
 from django.utils import timezone
 
 from billing.models import QuarantinedFact
-from provisioning import auditing, clusters, installation, lifecycle, relisting, stopping
+from provisioning import auditing, installation, lifecycle, relisting, stopping
 from provisioning.cluster import watching
 from provisioning.models import Allocation, Attempt, Cluster, Instance, Transition
 from provisioning.states import State
@@ -57,8 +57,7 @@ class Running:
 @pytest.fixture
 def cluster(sandbox: Process, transactional_db: None) -> Cluster:
     factory.load_catalog()
-    text = (sandbox.folder / "east.kubeconfig").read_text()
-    return clusters.add_cluster(name="east", kubeconfig=text, at=timezone.now())
+    return factory.reach_cluster((sandbox.folder / "east.kubeconfig").read_text())
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from provisioning.sandbox.containers import probes
 from provisioning.sandbox.farm import Image
 from provisioning.sandbox.objects import Json
 
@@ -53,6 +54,8 @@ def of_image(image: Image) -> Behaviour:
 
 def of_container(container: Json, image: Image) -> Behaviour:
     """What a container does, with its command or without."""
+    if (found := probes.exit_code_of(container)) is not None:
+        return Behaviour(probes.SECONDS, found)
     words = [str(word) for word in container.get("command") or container.get("args") or []]
     if container.get("command"):
         words += [str(word) for word in container.get("args") or []]
