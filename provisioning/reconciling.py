@@ -18,6 +18,7 @@ from provisioning import (
     attempts,
     breaking,
     carrying,
+    counting,
     deferring,
     leasing,
     lifecycle,
@@ -41,6 +42,7 @@ from provisioning.steps import AT_ONCE, Act, CreatePod, Effect, Move, Rest
 
 logger = logging.getLogger(__name__)
 
+LOOP: Final = "reconcile"
 Clock = Callable[[], datetime]
 
 # Shorter than a task's soft limit by more than the longest pass.
@@ -51,12 +53,13 @@ PAUSE_AFTER_ERROR: Final = timedelta(seconds=30)
 def drain_due(*, clock: Clock) -> int:
     """Move due instances until none is left, and say how many passes that took."""
     began, passes = clock(), 0
-    while clock() - began < LONGEST_DRAIN:
-        claim = leasing.claim_due(at=clock())
-        if claim is None:
-            return passes
-        reconcile(claim, at=clock())
-        passes += 1
+    with counting.adding_up(at=began):
+        while clock() - began < LONGEST_DRAIN:
+            claim = leasing.claim_due(at=clock())
+            if claim is None:
+                return passes
+            reconcile(claim, at=clock())
+            passes += 1
     deferring.defer_drain()
     return passes
 
@@ -70,11 +73,13 @@ def reconcile(claim: Claim, *, at: datetime) -> None:
         else:
             _step(of)
     except recording.LeaseLost:
+        counting.count(LOOP, "lease_lost")
         logger.warning("lease of %s lost; somebody else goes on", claim.instance.pk)
     except DatabaseError:
         raise
     except Exception:
         # What is wrong with one instance must not hold up the others.
+        counting.count(LOOP, "failed")
         logger.exception("pass over %s failed", claim.instance.pk)
         with suppress(recording.LeaseLost):
             recording.hand_back(claim, at=at, again=PAUSE_AFTER_ERROR)
@@ -94,6 +99,7 @@ def _step(of: Pass) -> None:
 
 def _move(of: Pass, move: Move) -> Pass:
     recording.record_move(of.claim, move, at=of.at)
+    counting.count(LOOP, f"moved to {move.to}")
     # A pod that is over has given its devices back, whatever becomes of the pod; and room was
     # left for whoever leaves the queue.
     if of.situation.state is State.QUEUED or any(pod.is_over for pod in of.situation.pods):
@@ -116,6 +122,7 @@ def _act(of: Pass, act: Act) -> None:
         return
     try:
         outcome = carrying.carry_out(act.effect, of)
+        counting.count(LOOP, f"did {type(act.effect).__name__}")
         if cluster:
             breaking.note_answer(cluster)
         with transaction.atomic():
@@ -154,6 +161,7 @@ def _check(cluster: Cluster, of: Pass) -> timedelta:
 def _answer(of: Pass, effect: Effect, error: ProvisioningError, cluster: Cluster | None) -> None:
     level = logging.DEBUG if isinstance(error, NoCapacity) else logging.INFO
     logger.log(level, "%s: %s refused with %s", of.instance.pk, effect, error)
+    counting.count(LOOP, f"refused with {error.code}")
     answer = refusals.answer(error=error, effect=effect, of=of.situation)
     if cluster:
         _note(cluster, error, of.at)

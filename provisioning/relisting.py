@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from provisioning import (
+    counting,
     installation,
     inventorying,
     learning,
@@ -22,6 +23,7 @@ from provisioning import (
     podstatus,
     queries,
     slices,
+    unusable,
     usage,
 )
 from provisioning.cluster import asking, drivers
@@ -65,6 +67,8 @@ def relist(cluster: Cluster, *, clock: Clock) -> str:
         observing.miss_pod(pod=pod, at=of.began_at)
     Cluster.objects.filter(pk=cluster.pk).update(last_list_at=of.began_at, last_event_at=clock())
     _vouch(of, at=clock())
+    counting.count("relist", f"{cluster} lists")
+    counting.count("relist", f"{cluster} differences", of.differences)
     if of.differences:
         logger.info("%s: %d pods, %d differences", cluster, len(of.seen), of.differences)
     return listing.resource_version
@@ -160,6 +164,7 @@ def _vouch(of: Pass, *, at: datetime) -> None:
             # A node whose clock runs ahead proves no more than what we have seen ourselves.
             proved_until = min(node.lease_renewed_at, of.began_at)
             usage.vouch_for_node(node=node, proved_until=proved_until)
+    unusable.refresh_open(cluster_id=of.cluster.pk, at=at)
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
-from provisioning import alarms, installation, learning, observing, podstatus, relisting
+from provisioning import alarms, counting, installation, learning, observing, podstatus, relisting
 from provisioning.cluster import watching
 from provisioning.cluster.errors import Expired, PermissionDenied
 from provisioning.cluster.watching import Change, ChangeKind
@@ -96,10 +96,12 @@ class Watcher:
         for change in changes:
             self._take(change)
             version = change.resource_version or version
+        counting.add_up(at=self._clock())
         return version
 
     def _take(self, change: Change) -> None:
         at = self._clock()
+        counting.count("watch", f"{self._cluster} {change.kind}".lower())
         if change.kind is not ChangeKind.BOOKMARK:
             take_change(self._cluster, change, marks=self._marks, at=at)
         if self._beaten_at is None or at - self._beaten_at > HEARTBEAT:

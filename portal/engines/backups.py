@@ -26,6 +26,7 @@ _NOT_OURS: Final = (" EXTENSION ", " SCHEMA - public", "DEFAULT ACL")
 
 # The owner owns everything here but the extension's objects, which stay.
 _CLEAR: Final = """
+SET client_min_messages TO warning;
 DO $$
 DECLARE what record;
 BEGIN
@@ -42,7 +43,9 @@ BEGIN
     LOOP EXECUTE what.statement; END LOOP;
 END $$;
 """
+# What the dump begins with leaves no schema to look in.
 _HOLD: Final = """
+SET search_path TO public;
 INSERT INTO provisioning_hold (cluster_id, cause, known_until, found_at, released_by)
 SELECT c.id, 'restored', m.checked_at, now(), ''
   FROM provisioning_cluster c LEFT JOIN provisioning_clustermark m ON m.cluster_id = c.id

@@ -9,6 +9,7 @@ from provisioning.models.catalog import (
 )
 from provisioning.models.clusters import Cluster, ClusterState, TenantNamespace
 from provisioning.models.confidences import ConfidedSecret, InstanceSecret, TenantImage
+from provisioning.models.counts import LoopCount
 from provisioning.models.credentials import ClusterCredential
 from provisioning.models.devices import Device, Health, Outage, OutageCause
 from provisioning.models.findings import ClusterFinding, Question, Verdict
@@ -53,6 +54,7 @@ __all__ = [
     "InstanceSecret",
     "InstanceType",
     "InstanceVolume",
+    "LoopCount",
     "MaintenancePolicy",
     "MaintenanceWindow",
     "Node",

@@ -1,0 +1,243 @@
+"""A database from an hour ago meets a cluster that has gone on.
+
+Backup, history, restore: the same programs and statements as `manage.py backup` and `restore`
+run, on the test's own database, against a sandbox that forgets nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from billing.models import QuarantinedFact, UsageInterval
+from portal.engines import backups
+from portal.quotas import queries
+from portal.requests import operating, restoring, submitting
+from portal.requests.models import LaunchedInstance
+from portal.requests.wishes import InstanceWish
+from portal.tenants import onboarding
+from portal.tenants.access import StaffRole
+from portal.tenants.models import Project, User
+from provisioning import comparing, marking, sweeping
+from provisioning.comparing import Kind, Remedy
+from provisioning.models import Family, Hold, HoldCause, Instance, InstanceType, RuntimeImage
+from provisioning.states import State
+from tests.factories import portal as portal_factory
+from tests.provisioning.farms import Farm
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TYPE = "rngd-1"
+
+
+@dataclass
+class House:
+    """A tenant with room, on a cluster that answers."""
+
+    farm: Farm
+    alice: User
+    project: Project
+    folder: Path
+
+    def launch(self, name: str) -> Instance:
+        wish = InstanceWish(
+            instance_type_slug=TYPE,
+            image_slug=RuntimeImage.objects.filter(is_retired=False).first().slug,  # type: ignore[union-attr]
+            count=1,
+            name=name,
+            ends_at=timezone.now() + timedelta(days=1),
+        )
+        asked = submitting.submit_instance_request(
+            project=self.project, wish=wish, by=self.alice, at=timezone.now()
+        )
+        instance = LaunchedInstance.objects.get(instance_request=asked).instance
+        return self.farm.until(instance, State.RUNNING)
+
+    def stop(self, instance: Instance) -> None:
+        operating.stop_instance(instance=instance, at=timezone.now())
+        self.farm.until(instance, State.STOPPED)
+
+    def back_up(self) -> None:
+        backups.write(
+            folder=self.folder,
+            url=owner_url(),
+            installation="test",
+            key="key",
+            made_at=timezone.now(),
+        )
+
+    def restore(self) -> None:
+        connections.close_all()
+        backups.read_about(self.folder)
+        backups.read_back(folder=self.folder, url=owner_url())
+        self.farm.cluster.refresh_from_db()
+
+    def live(self) -> dict[str, str]:
+        """Every pod the cluster has and nobody is ending, by instance name's own words."""
+        pods = [pod for name in Instance.objects.all() for pod in self.farm.pods_of(name)]
+        return {
+            pod["metadata"]["name"]: pod["metadata"]["uid"]
+            for pod in pods
+            if "deletionTimestamp" not in pod["metadata"]
+        }
+
+    def go_on(self, *, seconds: float = 0.0) -> None:
+        """Worker, watcher and beat, for a while."""
+        for _ in range(3):
+            sweeping.sweep(clock=lambda: timezone.now() + timedelta(seconds=seconds))
+            self.farm.watch()
+
+
+def owner_url() -> str:
+    given = connections["owner"].settings_dict
+    return (
+        f"postgres://{given['USER']}:{given['PASSWORD']}@"
+        f"{given['HOST']}:{given['PORT']}/{given['NAME']}"
+    )
+
+
+@pytest.fixture
+def house(farm: Farm, tmp_path: Path) -> House:
+    alice = portal_factory.make_user("Alice")
+    bob = portal_factory.make_user("Bob", staff=StaffRole.APPROVER)
+    tenant = onboarding.open_tenant(name="Pear Vision", owner=alice, at=timezone.now())
+    project = tenant.projects.get()
+    family = InstanceType.objects.get(slug=TYPE).family
+    portal_factory.grant(project, family, 6, by=bob, asked_by=alice)
+    return House(farm, alice, project, tmp_path / "backup")
+
+
+@dataclass
+class Past:
+    """What has become of everyone since the backup."""
+
+    steady: Instance
+    ended: Instance
+    started: Instance
+    recovered: Instance
+    newcomer: Instance
+    pods: dict[str, str]
+
+
+@pytest.fixture
+def past(house: House) -> Past:
+    steady, ended, started, recovered = map(
+        house.launch, ("steady", "ended", "started", "recovered")
+    )
+    house.stop(started)
+    house.back_up()
+    operating.terminate_instance(instance=ended, at=timezone.now())
+    house.farm.until(ended, State.TERMINATED)
+    operating.start_instance(instance=started, by=house.alice, at=timezone.now())
+    house.farm.until(started, State.RUNNING)
+    house.farm.delete_by_hand(recovered)
+    house.farm.until(recovered, State.RECOVERING)
+    house.farm.until(recovered, State.RUNNING)
+    newcomer = house.launch("newcomer")
+    # In an hour the numbers have been raised many times.
+    marking.check(house.farm.cluster, at=timezone.now())
+    return Past(steady, ended, started, recovered, newcomer, house.live())
+
+
+def test_a_restored_database_touches_nothing_by_itself(house: House, past: Past) -> None:
+    assert len(past.pods) == 4
+    house.restore()
+    house.go_on()
+    house.go_on(seconds=3600)
+    assert everything_on(house) == past.pods
+    assert Hold.objects.get(released_at=None).cause == HoldCause.RESTORED
+
+
+def test_any_way_of_restoring_is_noticed(house: House, past: Past) -> None:
+    """Somebody used other tools than ours, which say nothing of a hold."""
+    house.restore()
+    Hold.objects.all().delete()
+    house.go_on(seconds=60)
+    assert Hold.objects.get(released_at=None).cause == HoldCause.MARK_AHEAD
+    house.go_on(seconds=3600)
+    assert everything_on(house) == past.pods
+
+
+def test_every_difference_has_a_name(house: House, past: Past) -> None:
+    house.restore()
+    found = {d.instance_id: (d.kind, d.remedy) for d in restoring.compare().differences}
+    assert found == {
+        past.ended.pk: (Kind.NOTHING_RUNS, Remedy.STOP),
+        past.started.pk: (Kind.NEWER_ATTEMPT, Remedy.ADOPT),
+        past.recovered.pk: (Kind.NEWER_ATTEMPT, Remedy.ADOPT),
+        past.newcomer.pk: (Kind.UNKNOWN_INSTANCE, Remedy.ADOPT),
+    }
+
+
+def test_one_reviewed_command_brings_it_right(house: House, past: Past) -> None:
+    house.restore()
+    with pytest.raises(restoring.NotReviewed):
+        restoring.settle(accepted="unseen", by="Dana", at=timezone.now())
+    reviewed = restoring.compare().digest
+    settled = restoring.settle(accepted=reviewed, by="Dana", at=timezone.now())
+    assert len(settled.instances) == 4
+    assert not settled.left
+    for name in ("steady", "started", "recovered", "newcomer"):
+        house.farm.until(Instance.objects.get(name=name), State.RUNNING)
+    house.farm.until(Instance.objects.get(name="ended"), State.STOPPED)
+    house.go_on()
+    assert everything_on(house) == past.pods
+    assert reserved(house) == 4
+    assert not restoring.compare().differences
+
+
+def test_the_newcomer_is_billed_from_its_start(house: House, past: Past) -> None:
+    house.restore()
+    house.go_on()
+    restoring.settle(accepted=restoring.compare().digest, by="Dana", at=timezone.now())
+    newcomer = Instance.objects.get(name="newcomer")
+    house.farm.until(newcomer, State.RUNNING)
+    house.stop(newcomer)
+    (pod_start,) = [row.started_at for row in newcomer.allocations.all()]
+    assert pod_start < Hold.objects.get().found_at
+    assert newcomer.account.tenant_id == house.project.tenant_id
+    (interval,) = UsageInterval.objects.filter(resource_ref=str(newcomer.pk))
+    assert (interval.started_at, interval.end_quality) == (pod_start, "exact")
+    assert not QuarantinedFact.objects.filter(resolved_at=None).exists()
+
+
+def test_what_changed_after_the_review_is_reviewed_again(house: House, past: Past) -> None:
+    house.restore()
+    reviewed = restoring.compare().digest
+    house.farm.delete_by_hand(past.newcomer)
+    house.farm.until_pod(past.newcomer, lambda pod: "deletionTimestamp" in pod["metadata"])
+    with pytest.raises(restoring.NotReviewed):
+        restoring.settle(accepted=reviewed, by="Dana", at=timezone.now())
+    assert marking.is_held(house.farm.cluster)
+
+
+def test_a_farm_that_was_only_away_is_not_held(house: House) -> None:
+    house.launch("steady")
+    house.go_on()
+    house.go_on(seconds=86_400)
+    assert not Hold.objects.exists()
+
+
+def test_a_damaged_backup_is_refused(house: House) -> None:
+    house.back_up()
+    dump = house.folder / backups.DUMP
+    dump.write_bytes(dump.read_bytes()[:-1])
+    with pytest.raises(backups.BackupRefused):
+        backups.read_about(house.folder)
+
+
+def everything_on(house: House) -> dict[str, str]:
+    """Past the database: what the cluster itself has under our marks."""
+    return {
+        pod.seen.name: str(pod.seen.uid)
+        for pod in comparing.pods_of(house.farm.cluster)
+        if not pod.seen.is_deleting
+    }
+
+
+def reserved(house: House) -> int:
+    family = Family.objects.get(instance_types__slug=TYPE)
+    return queries.headroom(project=house.project, family=family).reserved
