@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo up test test-contract check format bench lock browser clean
+.PHONY: help demo up test test-contract check format bench chaos lock browser clean
 help: ## say what each word does
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -34,6 +34,9 @@ format: $(VENV)/dev.stamp ## put the code in shape
 
 bench: $(VENV)/dev.stamp ## measure; ONLY=name for one
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+chaos: $(VENV)/base.stamp ## break a farm for five minutes and account for every second (ARGS="--seed 7")
+	@$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 lock: $(VENV)/dev.stamp ## lock requirements/*.in with hashes
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 requirements/base.in -o requirements/base.txt

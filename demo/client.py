@@ -10,6 +10,10 @@ Json = dict[str, Any]
 class Refused(Exception):
     """The portal refused a call; the text is its own."""
 
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)
+
 
 class Person:
     """Somebody who signed in."""
@@ -48,9 +52,10 @@ class Person:
         items: list[Json] = answer.json()
         return items
 
-    def post(self, path: str, body: Json | None = None) -> Json:
-        """POST, with the session's CSRF token."""
+    def post(self, path: str, body: Json | None = None, *, key: str = "") -> Json:
+        """POST, with the session's CSRF token; a call with the same key happens once."""
         headers = {"X-CSRFToken": self._token(), "Referer": str(self._http.base_url)}
+        headers |= {"Idempotency-Key": key} if key else {}
         return self._answer(self._http.post(f"/api/v1/{path}", json=body or {}, headers=headers))
 
     def download(self, path: str, **params: Any) -> bytes:
@@ -66,6 +71,7 @@ class Person:
     @staticmethod
     def _answer(answer: httpx2.Response) -> Json:
         if answer.status_code >= 400:
-            raise Refused(f"{answer.request.method} {answer.url.path}: {answer.text}")
+            what = f"{answer.request.method} {answer.url.path}: {answer.text}"
+            raise Refused(what, status=answer.status_code)
         body: Json = answer.json() if answer.content else {}
         return body
