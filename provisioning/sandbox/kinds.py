@@ -57,7 +57,10 @@ NODES = Kind(
 )
 PODS = Kind(
     "", "v1", "pods", "Pod", short_names=("po",),
-    subresources=("status", "log", "eviction", "binding"), returns_deleted=True,
+    subresources=(
+        "status", "log", "eviction", "binding", "exec", "portforward", "proxy",
+    ),
+    returns_deleted=True,
 )  # fmt: skip
 EVENTS = Kind("", "v1", "events", "Event", short_names=("ev",))
 RESOURCE_QUOTAS = Kind(
@@ -77,6 +80,18 @@ SERVICES = Kind(
 NETWORK_POLICIES = Kind(
     "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", short_names=("netpol",)
 )
+PERSISTENT_VOLUME_CLAIMS = Kind(
+    "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",),
+    subresources=("status",), returns_deleted=True,
+)  # fmt: skip
+PERSISTENT_VOLUMES = Kind(
+    "", "v1", "persistentvolumes", "PersistentVolume", namespaced=False, short_names=("pv",),
+    subresources=("status",), returns_deleted=True,
+)  # fmt: skip
+STORAGE_CLASSES = Kind(
+    "storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False,
+    short_names=("sc",), returns_deleted=True,
+)  # fmt: skip
 LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 # Not part of any API: what the simulated hardware remembers across a restart.
 DEVICE_STATES = Kind(
@@ -85,7 +100,8 @@ DEVICE_STATES = Kind(
 
 KINDS: tuple[Kind, ...] = (
     NAMESPACES, NODES, PODS, EVENTS, RESOURCE_QUOTAS, LIMIT_RANGES, SERVICE_ACCOUNTS, SECRETS,
-    CONFIG_MAPS, SERVICES, NETWORK_POLICIES, LEASES, DEVICE_STATES,
+    CONFIG_MAPS, SERVICES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES,
+    NETWORK_POLICIES, LEASES, DEVICE_STATES,
 )  # fmt: skip
 
 BY_PLURAL: dict[tuple[str, str, str], Kind] = {
@@ -100,4 +116,5 @@ GROUP_VERSIONS: tuple[tuple[str, str], ...] = (
     ("authorization.k8s.io", "v1"),
     ("coordination.k8s.io", "v1"),
     ("networking.k8s.io", "v1"),
+    ("storage.k8s.io", "v1"),
 )

@@ -92,6 +92,19 @@ _BODIES: dict[Kind, Json] = {
     kinds.SECRETS: {"data": TEXTS, "stringData": TEXTS, "type": TEXT, "immutable": TRUTH},
     kinds.CONFIG_MAPS: {"data": TEXTS, "binaryData": TEXTS, "immutable": TRUTH},
     kinds.SERVICES: {"spec": ANY, "status": ANY},
+    kinds.PERSISTENT_VOLUME_CLAIMS: {
+        "spec": {
+            "accessModes": [TEXT], "selector": ANY, "resources": _RESOURCES, "volumeName": TEXT,
+            "storageClassName": TEXT, "volumeMode": TEXT, "dataSource": ANY, "dataSourceRef": ANY,
+            "volumeAttributesClassName": TEXT,
+        },
+        "status": ANY,
+    },
+    kinds.PERSISTENT_VOLUMES: {"spec": ANY, "status": ANY},
+    kinds.STORAGE_CLASSES: {
+        "provisioner": TEXT, "parameters": TEXTS, "reclaimPolicy": TEXT, "mountOptions": [TEXT],
+        "allowVolumeExpansion": TRUTH, "volumeBindingMode": TEXT, "allowedTopologies": [ANY],
+    },
     kinds.NETWORK_POLICIES: {
         "spec": {"podSelector": ANY, "ingress": [ANY], "egress": [ANY], "policyTypes": [TEXT]},
     },

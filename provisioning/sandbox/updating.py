@@ -22,6 +22,7 @@ from provisioning.sandbox.objects import (
     without_type,
 )
 from provisioning.sandbox.patching import ownership, reading
+from provisioning.sandbox.storage import checking as storage
 from provisioning.sandbox.store import Stored
 from provisioning.sandbox.validation import checking
 
@@ -83,6 +84,8 @@ def save(
     now = _kept(stored, now, options.subresource)
     if options.subresource != "status":
         now = _renumbered(before, filling.refill(kind, now))
+    if options.subresource != "status":
+        storage.refuse_growth(cluster, kind=kind, before=before, now=now)
     checking.refuse_bad_change(kind, before, now)
     now = _owned(cluster, stored, now, options, owners)
     if now == before:

@@ -6,8 +6,9 @@ fill a pod in, `judge` lets them refuse it.
 
 from provisioning.sandbox.admission import accounts, limits, namespaces, podsecurity, quota
 from provisioning.sandbox.cluster import Cluster
-from provisioning.sandbox.kinds import PODS, Kind
+from provisioning.sandbox.kinds import PERSISTENT_VOLUME_CLAIMS, PODS, Kind
 from provisioning.sandbox.objects import Json
+from provisioning.sandbox.storage import defaults as storage
 
 
 def enter(cluster: Cluster, *, kind: Kind, namespace: str, name: str) -> None:
@@ -18,6 +19,8 @@ def enter(cluster: Cluster, *, kind: Kind, namespace: str, name: str) -> None:
 
 def adjust(cluster: Cluster, *, kind: Kind, obj: Json) -> Json:
     """The object as the plugins complete it."""
+    if kind is PERSISTENT_VOLUME_CLAIMS:
+        return storage.with_class(cluster, obj)
     if kind is not PODS:
         return obj
     return accounts.with_account(cluster, limits.with_defaults(cluster, obj))

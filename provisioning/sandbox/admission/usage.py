@@ -12,6 +12,7 @@ Usage = dict[str, int]
 
 _COUNTED_BY_NAME = (
     kinds.SERVICES, kinds.SECRETS, kinds.CONFIG_MAPS, kinds.RESOURCE_QUOTAS,
+    kinds.PERSISTENT_VOLUME_CLAIMS,
 )  # fmt: skip
 
 
@@ -24,6 +25,8 @@ def of(kind: Kind, obj: Json, *, at: datetime) -> Usage:
         used |= _of_pod(obj)
     if kind is kinds.SERVICES:
         used |= _of_service(obj)
+    if kind is kinds.PERSISTENT_VOLUME_CLAIMS:
+        used |= _of_claim(obj)
     return used
 
 
@@ -44,6 +47,11 @@ def _of_pod(pod: Json) -> Usage:
         if name in requested:
             used[name] = requested[name]
     return {**used, "pods": 1}
+
+
+def _of_claim(claim: Json) -> Usage:
+    requests = (spec(claim).get("resources") or {}).get("requests") or {}
+    return {"requests.storage": amounts.whole("storage", requests.get("storage", "0"))}
 
 
 def _of_service(service: Json) -> Usage:

@@ -12,6 +12,7 @@ from provisioning.sandbox import kinds
 from provisioning.sandbox.defaulting import pods
 from provisioning.sandbox.kinds import Kind
 from provisioning.sandbox.objects import Json, metadata, spec, without_empty
+from provisioning.sandbox.storage import defaults as storage
 
 _SERVICE_RANGE = ipaddress.ip_network("10.96.0.0/16")
 
@@ -122,6 +123,8 @@ _NEW: dict[Kind, Callable[[Json], Json]] = {
     kinds.RESOURCE_QUOTAS: _new_quota,
     kinds.NETWORK_POLICIES: _new_policy,
     kinds.SERVICES: _new_service,
+    kinds.PERSISTENT_VOLUME_CLAIMS: storage.new_claim,
+    kinds.PERSISTENT_VOLUMES: storage.new_volume,
 }
 _CHANGED: dict[Kind, Callable[[Json], Json]] = {
     kinds.RESOURCE_QUOTAS: _quota,
@@ -131,4 +134,5 @@ _CHANGED: dict[Kind, Callable[[Json], Json]] = {
     kinds.SERVICES: _service,
     kinds.NETWORK_POLICIES: _policy,
     kinds.EVENTS: _event,
+    kinds.STORAGE_CLASSES: storage.storage_class,
 }

@@ -67,4 +67,6 @@ def printed(name: str, amount: int) -> str:
     """An amount as Kubernetes writes it."""
     if name == "cpu":
         return quantities.write(Fraction(amount, 1000))
-    return quantities.write(Fraction(amount), binary=name in ("memory", "ephemeral-storage"))
+    return quantities.write(
+        Fraction(amount), binary=name in ("memory", "ephemeral-storage", "storage")
+    )

@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from provisioning.sandbox import events
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.conditions import with_condition
-from provisioning.sandbox.kinds import NODES, PODS
-from provisioning.sandbox.objects import Json, is_deleting, spec, status
+from provisioning.sandbox.kinds import (
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+)
+from provisioning.sandbox.objects import Json, is_deleting, namespace_of, spec, status
 from provisioning.sandbox.scheduling import amounts, binding, fitting
 from provisioning.sandbox.scheduling.amounts import Amounts
 from provisioning.sandbox.scheduling.fitting import Misfit
 from provisioning.sandbox.scheduling.occupancy import NodeLoad, Occupancy
+from provisioning.sandbox.storage import keeper, matching
 from provisioning.sandbox.store import Change, Key, Stored
 
 NAME = "default-scheduler"
@@ -30,6 +36,8 @@ class Scheduler:
         self._retry_is_set = False
         cluster.store.listen(PODS, self._on_pod)
         cluster.store.listen(NODES, self._on_node)
+        for kind in (PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES):
+            cluster.store.listen(kind, lambda change: self._retry())
         for stored in cluster.store.all(PODS):
             if _wants_node(stored.object):
                 self._queue(stored.key)
@@ -74,6 +82,13 @@ class Scheduler:
         if stored is None or not _wants_node(stored.object):
             self._waiting.pop(key, None)
             return True
+        if why := matching.obstacle(self._cluster, stored.object):
+            self._waiting[key] = None
+            # What the scheduler of 1.36 adds where no preemption was tried.
+            self._say(
+                stored, f"0/{len(self._occupancy.nodes())} nodes are available: {why}. not found"
+            )
+            return False
         wanted = amounts.requested(stored.object)
         fits, misfits = self._sorted_out(stored.object, wanted)
         if not fits:
@@ -88,7 +103,11 @@ class Scheduler:
     def _sorted_out(self, pod: Json, wanted: Amounts) -> tuple[list[NodeLoad], list[Misfit]]:
         fits: list[NodeLoad] = []
         misfits: list[Misfit] = []
+        is_in_vain = matching.lacks_volume(self._cluster, pod)
         for load in self._occupancy.nodes():
+            if is_in_vain:
+                misfits.append(Misfit((matching.NO_VOLUME,), is_hopeless=True))
+                continue
             found = fitting.misfit(pod, wanted, load)
             if found:
                 misfits.append(found)
@@ -98,6 +117,7 @@ class Scheduler:
 
     def _bind(self, stored: Stored, load: NodeLoad) -> None:
         cluster = self._cluster
+        keeper.bind_late(cluster, stored.object)
         now = binding.bind(cluster, stored, node=load.name)
         namespace, name = stored.key
         message = f"Successfully assigned {namespace}/{name} to {load.name}"
@@ -106,7 +126,9 @@ class Scheduler:
         )
 
     def _refuse(self, stored: Stored, misfits: list[Misfit]) -> None:
-        message = fitting.sentence(misfits)
+        self._say(stored, fitting.sentence(misfits))
+
+    def _say(self, stored: Stored, message: str) -> None:
         condition = binding.scheduled(
             stored.object, status="False", reason="Unschedulable", message=message
         )
@@ -141,4 +163,5 @@ def _signature(pod: Json) -> str:
     parts: Iterator[object] = (
         spec(pod).get(field) for field in ("nodeSelector", "affinity", "tolerations")
     )
-    return repr((sorted(amounts.requested(pod).items()), *parts))
+    claims = [namespace_of(pod), *names] if (names := matching.claim_names(pod)) else []
+    return repr((sorted(amounts.requested(pod).items()), claims, *parts))

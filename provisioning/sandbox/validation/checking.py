@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from provisioning.sandbox import kinds
 from provisioning.sandbox.kinds import Kind
 from provisioning.sandbox.objects import Json, name_of
+from provisioning.sandbox.storage import checking as storage
 from provisioning.sandbox.validation import causes, metadata, others, pods
 from provisioning.sandbox.validation.causes import Cause
 
@@ -16,9 +17,13 @@ _CHECKS: dict[Kind, Callable[[Json], Iterator[Cause]]] = {
     kinds.SERVICES: others.check_service,
     kinds.LEASES: others.check_lease,
     kinds.EVENTS: others.check_event,
+    kinds.PERSISTENT_VOLUME_CLAIMS: storage.check_claim,
+    kinds.PERSISTENT_VOLUMES: storage.check_volume,
+    kinds.STORAGE_CLASSES: storage.check_class,
 }
 _CHANGE_CHECKS: dict[Kind, Callable[[Json, Json], Iterator[Cause]]] = {
-    kinds.PODS: pods.check_change
+    kinds.PODS: pods.check_change,
+    kinds.PERSISTENT_VOLUME_CLAIMS: storage.check_claim_change,
 }
 
 
