@@ -24,6 +24,7 @@ from provisioning.sandbox.kubelets.images import NodeImages
 from provisioning.sandbox.kubelets.kubelet import Kubelet
 from provisioning.sandbox.objects import spec
 from provisioning.sandbox.scheduling.scheduler import Scheduler
+from provisioning.sandbox.storage import keeper as storage
 from provisioning.sandbox.store import Change, NoJournal, Stored, new_uid
 from provisioning.sandbox.times import Clock, in_seconds
 
@@ -49,6 +50,7 @@ def raise_cluster(
     if journal:
         journal.load(cluster.store)
     _found_namespaces(cluster)
+    storage.found_class(cluster)
     record = FileRecord(folder / f"{spec.name}.runs", at=clock.now()) if folder else NoRecord()
     kubelets = _raise_nodes(cluster, record)
     # What a client saw before the start cannot be resumed from, as after a real server's.
@@ -56,6 +58,7 @@ def raise_cluster(
     NamespaceKeeper(cluster)
     QuotaKeeper(cluster)
     NodeKeeper(cluster)
+    storage.StorageKeeper(cluster)
     raised = Raised(cluster, kubelets, Scheduler(cluster), journal)
     _start_kubelets(cluster, kubelets)
     _keep_house(raised)
