@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from provisioning import podstatus
+from provisioning import pods, podstatus
 from provisioning.cluster import asking
 from provisioning.cluster.errors import ClusterRefused, NotFound
-from provisioning.errors import NoLogsYet
+from provisioning.errors import NoLogsYet, NotRunning
 from provisioning.models import Attempt, Instance
+from provisioning.pods import LivePod
 from provisioning.states import AttemptState
 
 
@@ -51,6 +52,14 @@ def read_events(*, instance: Instance) -> list[ClusterEvent]:
         for event in raw
     ]
     return sorted(events, key=lambda event: (event.at is None, event.at))
+
+
+def log_pod(*, instance: Instance, attempt_no: int) -> LivePod:
+    """Return the pod whose log an attempt writes; raises `NoLogsYet` when it is gone."""
+    try:
+        return pods.pod_of(instance, attempt_no=attempt_no)
+    except NotRunning as error:
+        raise NoLogsYet("Its pod is gone.") from error
 
 
 def _created(instance: Instance) -> Attempt:

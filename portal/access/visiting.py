@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.access import admitting, callers, headers, passing, tickets
+from portal.access import addresses, admitting, callers, headers, passing, tickets
 from portal.access.entering import Entrance
 from portal.access.errors import SignedOut
 from portal.access.hosts import Place, place_at
@@ -27,7 +27,6 @@ from provisioning.cluster import proxying
 from provisioning.errors import ProvisioningError
 
 OUR_PATHS: Final = "/.npu-farm/"
-ENTER: Final = "/.npu-farm/enter"
 STATE_SECONDS: Final = 600
 
 
@@ -55,7 +54,7 @@ async def _page(
         await say(send, request, "not_found")
     elif target is None:
         await say(send, request, "bad_address")
-    elif scope["path"] == ENTER:
+    elif scope["path"] == addresses.ENTER:
         await _enter(scope, send, request, place)
     elif scope["path"].startswith(OUR_PATHS):
         await say(send, request, "not_found")

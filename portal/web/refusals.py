@@ -51,7 +51,29 @@ SENTENCES: dict[str, Promise] = {
     "kubeconfig_refused": gettext_lazy("This kubeconfig cannot be used."),
     "name_taken": gettext_lazy("The cluster holds another pod of this name."),
     "cluster_name_taken": gettext_lazy("There is already a cluster of this name."),
+    "another_cluster": gettext_lazy("These credentials lead to another cluster."),
+    "cluster_already_added": gettext_lazy(
+        "This cluster has been added already, under another name."
+    ),
+    "cluster_in_use": gettext_lazy("Something of ours is still on the cluster."),
+    "illegal_cluster_state": gettext_lazy(
+        "In its present state this cannot be done with the cluster."
+    ),
+    "instance_stays_here": gettext_lazy("This instance cannot be moved to another cluster."),
     "no_logs_yet": gettext_lazy("There are no logs yet."),
+    "not_running": gettext_lazy("The instance does not run now."),
+    "nothing_listens": gettext_lazy(
+        "Nothing in the instance listens at this port. Is the program started?"
+    ),
+    "illegal_port": gettext_lazy("A port is a number from 1 to 65535."),
+    "too_many_ports": gettext_lazy("The instance has no room for more open ports."),
+    "port_not_open": gettext_lazy("This port of the instance is not open."),
+    # access
+    "signed_out": gettext_lazy("You are no longer signed in."),
+    "ticket_refused": gettext_lazy(
+        "This link was used already or is too old. Open the page from the portal."
+    ),
+    "too_many_terminals": gettext_lazy("There are too many open terminals in this instance."),
     "catalog_refused": gettext_lazy("The catalogue contradicts itself."),
     # billing
     "illegal_state": gettext_lazy("In its present state this is not possible."),
@@ -72,7 +94,17 @@ SENTENCES: dict[str, Promise] = {
     "close_blocked": gettext_lazy("The billing period cannot be invoiced yet."),
 }
 # Their English detail says what is wrong with the input, and is shown after the sentence.
-_WITH_DETAIL = frozenset({"kubeconfig_refused", "illegal_spec", "cluster_refused"})
+_WITH_DETAIL = frozenset(
+    {
+        "kubeconfig_refused",
+        "illegal_spec",
+        "cluster_refused",
+        "cluster_already_added",
+        "cluster_in_use",
+        "illegal_cluster_state",
+        "instance_stays_here",
+    }
+)
 
 
 def in_words(refusal: PortalError | ProvisioningError | BillingError) -> str:

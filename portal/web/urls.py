@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from portal.web.pages import (
+    access,
     catalogue,
     dashboard,
     front,
@@ -26,6 +27,15 @@ INSTANCES: Routes = [
     path("new/estimate/", launching.estimate, name="instances-estimate"),
     path("<uuid:instance_id>/", instances.show_instance, name="instances-one"),
     path("<uuid:instance_id>/logs/", instances.show_logs, name="instances-logs"),
+    path("<uuid:instance_id>/logs/follow/", access.follow_logs, name="instances-logs-follow"),
+    path("<uuid:instance_id>/terminal/", access.show_terminal, name="instances-terminal"),
+    path("<uuid:instance_id>/access/", access.show_access, name="instances-access"),
+    path("<uuid:instance_id>/ports/", access.open_port, name="instances-ports-open"),
+    path(
+        "<uuid:instance_id>/ports/<int:port>/close/",
+        access.close_port,
+        name="instances-ports-close",
+    ),
     path("<uuid:instance_id>/stop/", operating.stop, name="instances-stop"),
     path("<uuid:instance_id>/start/", operating.start, name="instances-start"),
     path("<uuid:instance_id>/terminate/", operating.terminate, name="instances-terminate"),
@@ -95,6 +105,7 @@ urlpatterns = [
     path("", front.landing, name="landing"),
     path("start/", front.start, name="start"),
     path("preferences/", front.preferences, name="preferences"),
+    path("access/<uuid:instance_id>/<int:port>/", access.enter_port, name="access-port"),
     path("t/<slug:slug>/", include(TENANT)),
     path("staff/", include(STAFF)),
 ]

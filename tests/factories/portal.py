@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 from billing import invoicing, periods, pricing
 from billing.models import Account, Invoice, UsageInterval
@@ -13,8 +14,18 @@ from portal.requests.wishes import InstanceWish
 from portal.tenants import onboarding
 from portal.tenants.access import StaffRole
 from portal.tenants.models import PlatformRole, Project, Tenant, User
-from provisioning.models import Family, Instance, InstanceType, RuntimeImage, Vendor
-from provisioning.states import State
+from provisioning import names
+from provisioning.models import (
+    Attempt,
+    Cluster,
+    Family,
+    Instance,
+    InstanceType,
+    Pool,
+    RuntimeImage,
+    Vendor,
+)
+from provisioning.states import AttemptState, State
 from tests.factories import billing as billing_factory
 
 NOON = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
@@ -137,6 +148,34 @@ def submit_instances(
         ends_at=ends_at,
     )
     return submitting.submit_instance_request(project=project, wish=wish, by=by, at=NOON)
+
+
+def run_in_pod(instance: Instance, *, cluster: Cluster, namespace: str = "npu-t1") -> Instance:
+    """Its pod runs, as worker and watcher would have written it down."""
+    pool, _ = Pool.objects.get_or_create(
+        cluster=cluster, resource_name="furiosa.ai/rngd", family=instance.instance_type.family
+    )
+    attempt_no = instance.attempt_no + 1
+    Attempt.objects.create(
+        instance=instance,
+        no=attempt_no,
+        launch_no=instance.launch_no,
+        cluster=cluster,
+        pool=pool,
+        namespace=namespace,
+        pod_name=names.pod_name(instance_id=instance.pk, attempt_no=attempt_no),
+        spec_hash="h",
+        device_count=instance.device_count,
+        state=AttemptState.CREATED,
+        uid=uuid4(),
+        intended_at=NOON,
+        created_at=NOON,
+    )
+    Instance.objects.filter(pk=instance.pk).update(
+        state=State.RUNNING, attempt_no=attempt_no, pool=pool, state_since=NOON
+    )
+    instance.refresh_from_db()
+    return instance
 
 
 def end_launch(instance: Instance, *, state: State = State.STOPPED) -> Instance:

@@ -16,6 +16,7 @@ from portal.quotas.models import Quota
 from portal.tenants import issuing, joining
 from portal.tenants.access import Role
 from portal.tenants.models import ApiToken, ProjectMembership
+from provisioning import exposing
 from provisioning.models import Cluster
 from tests.factories import portal as factory
 from tests.factories import provisioning as provisioning_factory
@@ -93,7 +94,8 @@ class Step:
 
     def address(self, world: AliceWorld) -> str:
         key = "" if self.key is None else str(self.key(world))
-        return "/api/v1" + self.path.replace("{id}", key).replace("{slug}", key)
+        path = self.path.replace("{id}", key).replace("{slug}", key)
+        return "/api/v1" + path.replace("{port}", "8888")
 
 
 def _wish(world: AliceWorld) -> Words:
@@ -107,6 +109,11 @@ def _time(world: AliceWorld) -> Words:
 def _used(world: AliceWorld) -> Words:
     factory.use(world.instance)
     return _time(world)
+
+
+def _with_port(world: AliceWorld) -> object:
+    exposing.open_port(instance=world.instance, port=8888, by="alice@example.com", at=NOON)
+    return world.instance.pk
 
 
 def _ended(world: AliceWorld) -> object:
@@ -204,6 +211,16 @@ INSTANCES = [
     Step("get", "/instances/{id}/devices", key=lambda w: w.instance.pk),
     # Nothing runs here, and she is told so.
     Step("get", "/instances/{id}/logs", key=lambda w: w.instance.pk, status=409),
+    Step("get", "/instances/{id}/events", key=lambda w: w.instance.pk, status=409),
+    # A stream always begins; what there is to say of the log is said in it.
+    Step("get", "/instances/{id}/logs/follow", key=lambda w: w.instance.pk),
+    Step("get", "/instances/{id}/ports", key=lambda w: w.instance.pk),
+    Step(
+        "post", "/instances/{id}/ports", key=lambda w: w.instance.pk, status=201,
+        body=lambda w: {"port": 8888},
+    ),
+    Step("delete", "/instances/{id}/ports/{port}", key=_with_port, status=204),
+    Step("get", "/instances/{id}/visits", key=lambda w: w.instance.pk),
     Step("post", "/instances/{id}/stop", key=lambda w: w.instance.pk, status=202),
     Step("post", "/instances/{id}/start", key=_ended, status=202),
     Step("post", "/instances/{id}/terminate", key=lambda w: w.instance.pk, status=202),

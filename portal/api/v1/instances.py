@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import words
-from portal.api.resources import InstantField, Resource, TenantFilter, described_only
+from portal.api.resources import InstantField, TenantFilter, described_only
+from portal.api.v1.instance_access import InstanceAccess
 from portal.requests import operating
 from portal.tenants import scoping
 from portal.tenants.access import Action
@@ -145,7 +146,7 @@ class InstanceFilter(django_filters.FilterSet):
         fields = ("tenant", "project", "state", "desired")
 
 
-class InstanceViewSet(Resource):
+class InstanceViewSet(InstanceAccess):
     """Instances."""
 
     serializer_class = InstanceSerializer

@@ -21,7 +21,7 @@ from portal.web.forms.instances import ExtensionForm
 from portal.web.paging import paged
 from portal.web.reaching import instance_in
 from portal.web.spending import spending_of
-from provisioning import queries, reading
+from provisioning import pods, queries, reading
 from provisioning.errors import ProvisioningError
 from provisioning.models import Attempt, Instance
 from provisioning.states import State
@@ -29,7 +29,6 @@ from provisioning.states import State
 # Seconds until a page asks again: soon while something moves, seldom while nothing does.
 MOVING, RUNNING, RESTING = 2, 5, 20
 LOG_LINES = 200
-EVENTS = 8
 LONGEST_ID = 19
 
 
@@ -75,7 +74,9 @@ def show_logs(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpRes
         "instance": instance,
         "said": said,
         "excuse": excuse,
-        "events": [] if said else _events_of(instance),
+        "attempts": pods.attempts_with_pods(instance),
+        # What runs is followed from here on; anything else is looked at now and then.
+        "follows": bool(said) or pods.is_running(instance),
         "poll": RESTING if instance.state in states.AT_REST else RUNNING,
     }
     part = "logs_live" if request.htmx else "logs"
@@ -127,14 +128,6 @@ def _said_by(instance: Instance) -> tuple[str, str]:
                 "The logs went with the pod. What must stay belongs on storage of your own."
             )
         return "", refusals.in_words(error)
-
-
-def _events_of(instance: Instance) -> list[reading.ClusterEvent]:
-    """What the cluster tells of a pod that has not said anything itself."""
-    try:
-        return reading.read_events(instance=instance)[-EVENTS:]
-    except ProvisioningError:
-        return []
 
 
 def _poll(instance: Instance) -> int:

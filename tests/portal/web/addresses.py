@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from django.urls import reverse
 
+from provisioning import exposing
 from tests.factories import portal as factory
 from tests.factories import provisioning as provisioning_factory
+from tests.factories.portal import NOON
 from tests.portal.web.world import World
 
 Words = dict[str, object]
@@ -27,6 +29,8 @@ class Address:
     data: Callable[[World], Words] = field(default=lambda world: {})
     # Actions go elsewhere when they are done; pages answer themselves.
     status: int = 200
+    # The tenant is not in the address: whoever has the thing's id may have it from anywhere.
+    is_below_tenant: bool = True
 
     def url(self, world: World) -> str:
         return reverse(f"web:{self.name}", kwargs=self.kwargs(world))
@@ -77,6 +81,17 @@ def _held_decision(world: World) -> Words:
     return {"instance_request_id": world.held_request.pk}
 
 
+def _port(world: World) -> Words:
+    exposing.open_port(instance=world.instance, port=8888, by="alice@example.com", at=NOON)
+    return {**_instance(world), "port": 8888}
+
+
+def _entrance(world: World) -> Words:
+    _port(world)
+    factory.run_in_pod(world.instance, cluster=provisioning_factory.add_cluster(name="east"))
+    return {"instance_id": world.instance.pk, "port": 8888}
+
+
 def _ended(world: World) -> Words:
     factory.end_launch(world.instance)
     return _instance(world)
@@ -96,6 +111,10 @@ PAGES = [
     ),
     Address("instances-one", kwargs=_instance),
     Address("instances-logs", kwargs=_instance),
+    Address("instances-logs-follow", kwargs=_instance),
+    Address("instances-terminal", kwargs=_instance),
+    Address("instances-access", kwargs=_instance),
+    Address("access-port", kwargs=_entrance, status=302, is_below_tenant=False),
     Address("instances-request", kwargs=_held),
     Address("invoices-one", kwargs=_invoice),
     Address("invoices-file", kwargs=lambda world: {**_invoice(world), "form": "csv"}),
@@ -115,6 +134,11 @@ ACTIONS = [
     Address(
         "instances-lease", verb="post", kwargs=_instance, data=lambda _: {"lease": "24"}, status=302
     ),
+    Address(
+        "instances-ports-open", verb="post", kwargs=_instance, data=lambda _: {"port": 8888},
+        status=302,
+    ),
+    Address("instances-ports-close", verb="post", kwargs=_port, status=302),
     Address("instances-withdraw", verb="post", kwargs=_held, status=302),
     Address("quota-withdraw", verb="post", kwargs=_wish, status=302),
     Address(

@@ -1,0 +1,10 @@
+"""The form that opens a port."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+
+class PortForm(forms.Form):
+    """Which port."""
+
+    port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535)
