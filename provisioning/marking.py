@@ -59,14 +59,16 @@ def check(cluster: Cluster, *, at: datetime) -> bool:
     Several may check at once: whoever wrote to the cluster had raised the database's number
     before, so a number above it is never a colleague's.
     """
-    mine, known_until = _raise_number(cluster)
     marks = installation.current()
     there = _number_on(cluster, marks)
-    if there > ClusterMark.objects.values_list("no", flat=True).get(cluster=cluster):
-        hold(cluster, cause=HoldCause.MARK_AHEAD, known_until=known_until, at=at)
+    # Read after the answer, so that whoever wrote the number there had raised ours by now.
+    mark, _ = ClusterMark.objects.get_or_create(cluster=cluster)
+    if there > mark.no:
+        hold(cluster, cause=HoldCause.MARK_AHEAD, known_until=mark.checked_at, at=at)
         return False
-    asking.apply(cluster, _manifest(marks, max(mine, there)))
-    ClusterMark.objects.filter(cluster=cluster).update(checked_at=at)
+    ClusterMark.objects.filter(pk=mark.pk).update(no=F("no") + 1)
+    asking.apply(cluster, _manifest(marks, mark.no + 1))
+    ClusterMark.objects.filter(pk=mark.pk).update(checked_at=at)
     return not is_held(cluster)
 
 
@@ -85,16 +87,9 @@ def hold(cluster: Cluster, *, cause: HoldCause, known_until: datetime | None, at
 def release(cluster: Cluster, *, by: str, at: datetime) -> None:
     """Act on the cluster again, counting on from the number it shows."""
     there = _number_on(cluster, installation.current())
-    _raise_number(cluster)
-    behind = ClusterMark.objects.filter(cluster=cluster, no__lt=there)
-    behind.update(no=there)
+    ClusterMark.objects.get_or_create(cluster=cluster)
+    ClusterMark.objects.filter(cluster=cluster, no__lt=there).update(no=there)
     Hold.objects.filter(cluster=cluster, released_at=None).update(released_at=at, released_by=by)
-
-
-def _raise_number(cluster: Cluster) -> tuple[int, datetime | None]:
-    mark, _ = ClusterMark.objects.get_or_create(cluster=cluster)
-    ClusterMark.objects.filter(pk=mark.pk).update(no=F("no") + 1)
-    return mark.no + 1, mark.checked_at
 
 
 def _number_on(cluster: Cluster, marks: Marks) -> int:

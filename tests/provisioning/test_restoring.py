@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from billing.models import QuarantinedFact, UsageInterval
 from portal.engines import backups
-from portal.quotas import queries
+from portal.quotas import queries, releasing
 from portal.requests import operating, restoring, submitting
 from portal.requests.models import LaunchedInstance
 from portal.requests.wishes import InstanceWish
@@ -89,6 +89,7 @@ class House:
         for _ in range(3):
             sweeping.sweep(clock=lambda: timezone.now() + timedelta(seconds=seconds))
             self.farm.watch()
+        releasing.sweep_reservations(at=timezone.now())
 
 
 def owner_url() -> str:
