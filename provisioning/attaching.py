@@ -43,11 +43,11 @@ def check_paths(mounts: Sequence[VolumeMount]) -> None:
             raise IllegalMount(f"Another volume is mounted inside {one.path}.")
 
 
-def lock_mounted(mounts: Sequence[VolumeMount], *, tenant_id: int) -> list[Volume]:
-    """Lock the volumes a new instance is to have: the tenant's, alive, and on one cluster."""
+def lock_mounted(mounts: Sequence[VolumeMount], *, project_id: int) -> list[Volume]:
+    """Lock the volumes a new instance is to have: its project's, alive, and on one cluster."""
     ids = [mount.volume_id for mount in mounts]
     rows = Volume.objects.select_for_update().filter(
-        pk__in=ids, tenant_id=tenant_id, is_wanted=True
+        pk__in=ids, project_id=project_id, is_wanted=True
     )
     found = list(rows.order_by("pk"))
     if len(found) != len(ids) or any(v.state == VolumeState.LOST for v in found):
@@ -77,7 +77,7 @@ def mount(*, instance: Instance, mounts: Sequence[VolumeMount]) -> None:
     if not mounts:
         return
     check_paths(mounts)
-    lock_mounted(mounts, tenant_id=instance.tenant_id)
+    lock_mounted(mounts, project_id=instance.project_id)
     InstanceVolume.objects.bulk_create(
         InstanceVolume(instance=instance, volume_id=each.volume_id, path=each.path)
         for each in mounts

@@ -79,14 +79,16 @@ def reject_request(
     *, instance_request: InstanceRequest, reason: str, by: User, at: datetime
 ) -> InstanceRequest:
     """Refuse a held request, and say why."""
-    return _reject(instance_request, instance_request.project, reason=reason, by=by, at=at)
+    rejected = _reject(instance_request, instance_request.project, reason=reason, by=by, at=at)
+    fulfilling.forget_secrets(instance_request=rejected)
+    return rejected
 
 
 def withdraw_request(
     *, instance_request: InstanceRequest, by: User, at: datetime
 ) -> InstanceRequest:
     """Take a held request back before anybody decides."""
-    return instance_request.decide(state=State.WITHDRAWN, by=by, at=at)
+    return instance_request.decide(state=State.WITHDRAWN, by=by, at=at, secrets_sealed=None)
 
 
 def _reject(wish: D, project: Project, *, reason: str, by: User, at: datetime) -> D:

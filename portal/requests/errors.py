@@ -49,3 +49,19 @@ class ConflictOfInterest(PortalError):
     """Nobody decides a request of a tenant they belong to."""
 
     code = "conflict_of_interest"
+
+
+class VolumesForOne(PortalError):
+    """A volume is attached to one instance at a time; ask for one instance."""
+
+    code = "volumes_for_one"
+
+
+class VolumeLimitExceeded(PortalError):
+    """The project's storage has no room for a volume of this size."""
+
+    code = "volume_limit_exceeded"
+
+    def __init__(self, *, wanted: int, free: int) -> None:
+        self.wanted, self.free = wanted, free
+        super().__init__(f"{wanted} GiB were asked for, {free} GiB are free.")

@@ -6,15 +6,16 @@ of the request is launched and reserved, or none.  Provisioning goes on from the
 
 from collections.abc import Iterator
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
 from billing.models import Account
 from portal.quotas import reserving
 from portal.requests.models import InstanceRequest, LaunchedInstance
-from provisioning import launching
+from provisioning import confiding, launching
 from provisioning.models import Instance
-from provisioning.specs import InstanceSpec
+from provisioning.specs import InstanceSpec, VolumeMount
 
 
 @transaction.atomic
@@ -35,13 +36,22 @@ def launch_requested(*, instance_request: InstanceRequest, at: datetime) -> list
         LaunchedInstance(instance_request=instance_request, instance=instance)
         for instance in instances
     )
+    forget_secrets(instance_request=instance_request)
     return instances
+
+
+def forget_secrets(*, instance_request: InstanceRequest) -> None:
+    """Drop the sealed values of a request: its instances have them, or nobody ever will."""
+    waiting = InstanceRequest.objects.filter(pk=instance_request.pk)
+    waiting.exclude(secrets_sealed=None).update(secrets_sealed=None)
+    instance_request.secrets_sealed = None
 
 
 def specs_of(instance_request: InstanceRequest) -> Iterator[InstanceSpec]:
     """Word the request as provisioning wants it, one spec per instance."""
     project = instance_request.project
     account = Account.objects.get(tenant_id=project.tenant_id)
+    secrets = confiding.unseal_texts(instance_request.secrets_sealed)
     for number in range(1, instance_request.count + 1):
         yield InstanceSpec(
             tenant_id=project.tenant_id,
@@ -49,7 +59,11 @@ def specs_of(instance_request: InstanceRequest) -> Iterator[InstanceSpec]:
             account_id=account.pk,
             name=_name(instance_request, number),
             instance_type_slug=instance_request.instance_type.slug,
-            image_slug=instance_request.image.slug,
+            image_slug=instance_request.image.slug if instance_request.image else "",
+            own_image=instance_request.own_image,
+            volumes=tuple(VolumeMount(UUID(pk), path) for pk, path in instance_request.volumes),
+            secrets=secrets,
+            wants_token=instance_request.wants_token,
             ends_at=instance_request.ends_at,
         )
 

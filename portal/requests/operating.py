@@ -14,7 +14,7 @@ from portal.requests import policies
 from portal.requests.errors import LeaseTooLong
 from portal.requests.limits import limits_in_force
 from portal.tenants.models import Project, User
-from provisioning import stopping
+from provisioning import images, stopping
 from provisioning.models import Instance
 
 
@@ -26,6 +26,7 @@ def stop_instance(*, instance: Instance, at: datetime) -> Instance:
 @transaction.atomic
 def start_instance(*, instance: Instance, by: User, at: datetime) -> Instance:
     """Reserve its devices again and wish that it runs."""
+    images.require_still_allowed(instance)
     # The quota's lock comes before the instance's: a late release of the launch before
     # then either ran, or will see that the instance no longer stands ended.
     reserving.reserve_quota(

@@ -11,11 +11,17 @@ from django.db import transaction
 from portal.quotas import queries
 from portal.quotas.errors import DevicesOutOfRange, QuotaExceeded
 from portal.requests import fulfilling, policies
-from portal.requests.errors import CountOutOfRange, JustificationMissing, NameRefused
+from portal.requests.errors import (
+    CountOutOfRange,
+    JustificationMissing,
+    NameRefused,
+    VolumesForOne,
+)
 from portal.requests.limits import limits_in_force
 from portal.requests.models import InstanceRequest, QuotaRequest, State
 from portal.requests.wishes import InstanceWish
 from portal.tenants.models import Project, User
+from provisioning import attaching, confiding, images
 from provisioning.errors import (
     LeaseInPast,
     RetiredInstanceType,
@@ -54,7 +60,7 @@ def submit_instance_request(
     *, project: Project, wish: InstanceWish, by: User, at: datetime
 ) -> InstanceRequest:
     """Ask for instances: they launch at once, or the request is held for a person."""
-    instance_request = _checked(wish, at=at)
+    instance_request = _checked(wish, project=project, at=at)
     instance_request.project = project
     instance_request.submitted_by = by
     instance_request.submitted_at = at
@@ -72,7 +78,7 @@ def submit_instance_request(
     return instance_request
 
 
-def _checked(wish: InstanceWish, *, at: datetime) -> InstanceRequest:
+def _checked(wish: InstanceWish, *, project: Project, at: datetime) -> InstanceRequest:
     if not 0 < wish.count <= MOST_INSTANCES:
         raise CountOutOfRange
     if wish.ends_at is not None and wish.ends_at <= at:
@@ -80,13 +86,30 @@ def _checked(wish: InstanceWish, *, at: datetime) -> InstanceRequest:
     name = " ".join(wish.name.split()) or wish.instance_type_slug
     if len(name) > LONGEST_NAME or "\x00" in name:
         raise NameRefused
+    _check_extras(wish, project=project)
     return InstanceRequest(
         instance_type=_offered_type(wish.instance_type_slug),
-        image=_offered_image(wish.image_slug),
+        image=None if wish.own_image else _offered_image(wish.image_slug),
+        own_image=wish.own_image,
         count=wish.count,
         name=name,
         ends_at=wish.ends_at,
+        volumes=[[str(mount.volume_id), mount.path] for mount in wish.volumes],
+        secret_names=[[text.kind.value, text.name] for text in wish.secrets],
+        secrets_sealed=confiding.seal_texts(wish.secrets),
+        wants_token=wish.wants_token,
     )
+
+
+def _check_extras(wish: InstanceWish, *, project: Project) -> None:
+    if wish.own_image:
+        images.require_allowed(tenant_id=project.tenant_id, reference=wish.own_image)
+    if wish.volumes:
+        if wish.count != 1:
+            raise VolumesForOne
+        attaching.check_paths(wish.volumes)
+        attaching.lock_mounted(wish.volumes, project_id=project.pk)
+    confiding.check_secrets(wish.secrets)
 
 
 def _hold(instance_request: InstanceRequest, reasons: list[policies.HoldReason]) -> InstanceRequest:

@@ -47,6 +47,9 @@ class Action(StrEnum):
     VIEW_INSTANCE = "view_instance"
     READ_LOGS = "read_logs"
     OPERATE_INSTANCE = "operate_instance"
+    VIEW_VOLUME = "view_volume"
+    MANAGE_VOLUME = "manage_volume"
+    VIEW_TENANT_IMAGE = "view_tenant_image"
     OPEN_TERMINAL = "open_terminal"
     OPEN_PORT = "open_port"
     # Money
@@ -58,6 +61,7 @@ class Action(StrEnum):
     DECIDE_INSTANCE_REQUEST = "decide_instance_request"
     VIEW_CLUSTER = "view_cluster"
     MANAGE_CLUSTER = "manage_cluster"
+    MANAGE_TENANT_IMAGE = "manage_tenant_image"
     VIEW_PRICES = "view_prices"
     MANAGE_PRICES = "manage_prices"
     VIEW_PERIOD = "view_period"
@@ -71,6 +75,8 @@ _LOOK = {
     Action.VIEW_QUOTA_REQUEST,
     Action.VIEW_INSTANCE_REQUEST,
     Action.VIEW_INSTANCE,
+    Action.VIEW_VOLUME,
+    Action.VIEW_TENANT_IMAGE,
 }
 _WORK = {
     Action.READ_LOGS,
@@ -79,6 +85,7 @@ _WORK = {
     Action.SUBMIT_INSTANCE_REQUEST,
     Action.WITHDRAW_INSTANCE_REQUEST,
     Action.OPERATE_INSTANCE,
+    Action.MANAGE_VOLUME,
     Action.OPEN_TERMINAL,
     Action.OPEN_PORT,
 }
@@ -110,6 +117,9 @@ POLICY: dict[Role | StaffRole, frozenset[Action]] = {
             Action.VIEW_INSTANCE,
             Action.VIEW_CLUSTER,
             Action.MANAGE_CLUSTER,
+            Action.VIEW_VOLUME,
+            Action.VIEW_TENANT_IMAGE,
+            Action.MANAGE_TENANT_IMAGE,
         }
     ),
     StaffRole.FINANCE: frozenset(

@@ -29,7 +29,7 @@ from portal.tenants.models import (
     Tenant,
     User,
 )
-from provisioning.models import Instance
+from provisioning.models import Instance, TenantImage, Volume
 
 M = TypeVar("M", bound=Model)
 
@@ -135,6 +135,25 @@ def instances_of(user: User, action: Action = Action.VIEW_INSTANCE) -> QuerySet[
 def instance_for(user: User, instance_id: UUID, action: Action = Action.VIEW_INSTANCE) -> Instance:
     """The instance, if the person may see it and do this with it."""
     return reach(instances_of, user, action, view=Action.VIEW_INSTANCE, pk=instance_id)
+
+
+def volumes_of(user: User, action: Action = Action.VIEW_VOLUME) -> QuerySet[Volume]:
+    """Volumes with which the person may do this; those that are gone are history."""
+    rows = Volume.objects.filter(project_id__in=projects_of(user, action).values("pk"))
+    return rows.select_related("cluster").annotate(tenant_slug=_tenant_slug())
+
+
+def volume_for(user: User, volume_id: UUID, action: Action = Action.VIEW_VOLUME) -> Volume:
+    """The volume, if the person may see it and do this with it."""
+    return reach(volumes_of, user, action, view=Action.VIEW_VOLUME, pk=volume_id)
+
+
+def tenant_images_of(
+    user: User, action: Action = Action.VIEW_TENANT_IMAGE
+) -> QuerySet[TenantImage]:
+    """What tenants may start of their own, where the person may do this."""
+    rows = TenantImage.objects.filter(tenant_id__in=tenants_of(user, action).values("pk"))
+    return rows.filter(withdrawn_at=None).annotate(tenant_slug=_tenant_slug())
 
 
 def accounts_of(user: User, action: Action = Action.VIEW_ACCOUNT) -> QuerySet[Account]:
