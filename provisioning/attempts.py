@@ -19,6 +19,7 @@ from provisioning import (
     offers,
     placing,
     queueing,
+    selling,
 )
 from provisioning.errors import NoCapacity
 from provisioning.models import AllocationMode, Attempt, Instance, ObservedPod, Pool
@@ -38,6 +39,7 @@ def open_attempt(*, instance: Instance, marks: Marks, at: datetime) -> Attempt:
     pools = _beside_volumes(instance, pools)
     ahead = queueing.ahead_of(instance)
     avoided = avoiding.nodes_to_avoid(instance=instance, pools=pools, at=at)
+    avoided |= selling.closed_nodes(instance=instance, pools=pools, at=at)
     choice = placing.choose_pool(
         count=instance.device_count, offers=offers.of_pools(pools, without=avoided), ahead=ahead
     )

@@ -2,7 +2,8 @@
 
 A node whose device plugin starts late refuses pods it was given (`UnexpectedAdmissionError`);
 after the third refusal the next pod goes elsewhere.  So does the successor of a pod that was
-on a node declared lost.  Where there is no elsewhere, nothing is avoided.
+on a node declared lost, or that somebody wished elsewhere.  Where there is no elsewhere,
+nothing is avoided.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from provisioning import queries
+from provisioning import stock
 from provisioning.models import Instance, ObservedPod, Pool, Transition
 from provisioning.offers import NodeName
 from provisioning.states import State
@@ -18,7 +19,7 @@ from provisioning.states import State
 LATELY: Final = timedelta(hours=1)
 MOST_REFUSALS: Final = 3
 REFUSED: Final = "device_not_admitted"
-LOST: Final = "node_lost"
+LEFT: Final = ("node_lost", "moved")
 
 
 def nodes_to_avoid(
@@ -34,7 +35,7 @@ def nodes_to_avoid(
 def _troubled(instance: Instance, *, since: datetime) -> frozenset[NodeName]:
     ends = dict(
         Transition.objects.filter(
-            instance=instance, to_state=State.RECOVERING, at__gt=since, reason__in=(REFUSED, LOST)
+            instance=instance, to_state=State.RECOVERING, at__gt=since, reason__in=(REFUSED, *LEFT)
         ).values_list("attempt_no", "reason")
     )
     if not ends:
@@ -47,10 +48,10 @@ def _troubled(instance: Instance, *, since: datetime) -> frozenset[NodeName]:
         )
     }
     refusals = Counter(node for no, node in where if ends[no] == REFUSED)
-    lost = {node for no, node in where if ends[no] == LOST}
-    return frozenset(lost | {node for node, count in refusals.items() if count >= MOST_REFUSALS})
+    left = {node for no, node in where if ends[no] in LEFT}
+    return frozenset(left | {node for node, count in refusals.items() if count >= MOST_REFUSALS})
 
 
 def _has_others(instance: Instance, pools: list[Pool], avoided: frozenset[NodeName]) -> bool:
-    able = queries.present_capacity().filter(pool__in=pools, capacity__gte=instance.device_count)
+    able = stock.present_capacity().filter(pool__in=pools, capacity__gte=instance.device_count)
     return any(node not in avoided for node in able.values_list("pool__cluster", "node__name"))

@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import Q
 
-from provisioning import deferring, installation, looking, namespacing, probes, probing, queries
+from provisioning import deferring, installation, looking, namespacing, probes, probing, stock
 from provisioning.cluster import asking
 from provisioning.cluster.errors import NotFound, PreconditionFailed
 from provisioning.errors import ClusterRefused, IllegalClusterState, ProvisioningError
@@ -110,12 +110,9 @@ def _pools_with_room(cluster: Cluster) -> list[Pool]:
     pools = list(
         Pool.objects.filter(cluster=cluster, allocation=AllocationMode.DEVICE_PLUGIN).order_by("pk")
     )
-    held = queries.devices_held(pools)
-    healthy = {
-        row["pool"]: row["allocatable"]
-        for row in queries.present_capacity().filter(pool__in=pools).values("pool", "allocatable")
-    }
-    return [pool for pool in pools if healthy.get(pool.pk, 0) > held[pool.pk]]
+    shelves, _ = stock.shelves_of(pools)
+    with_room = {shelf.pool_id for shelf in shelves.values() if shelf.free}
+    return [pool for pool in pools if pool.pk in with_room]
 
 
 def _try_devices(bench: "_Bench", pools: Iterable[Pool]) -> list[Finding]:

@@ -68,7 +68,8 @@ def record_nodes(
         _leave([node for node in gone if node.gone_at is None], at)
         nodes = {node.name: _arrive(cluster, node, known.get(node.uid), at) for node in found}
         sorted_out = _sort_out(found, published or Published())
-        grown = _record_capacity(cluster, sorted_out, nodes)
+        grown, well = _record_capacity(cluster, sorted_out, nodes)
+        health.hear_counts(well, at=at)
         oddities = {name: node.oddities for name, node in sorted_out.items()}
         warning.record_oddities(cluster=cluster, of_nodes=oddities, at=at)
     for family_id in grown:
@@ -147,8 +148,8 @@ def _sort_out(found: list[Found], published: Published) -> dict[str, offering.So
 
 def _record_capacity(
     cluster: Cluster, sorted_out: Mapping[str, offering.Sorted], nodes: Mapping[str, Node]
-) -> set[int]:
-    """Write what each node offers; returns the families of which there is more than before."""
+) -> tuple[set[int], list[tuple[int, int]]]:
+    """Write what each node offers; returns which families grew, and where all devices are well."""
     before = {
         (row.node_id, row.pool_id): row
         for row in NodeCapacity.objects.filter(node__cluster=cluster)
@@ -171,8 +172,7 @@ def _record_capacity(
                 well.append((row.node_id, row.pool_id))
     stale = [row.pk for key, row in before.items() if key not in offered]
     NodeCapacity.objects.filter(pk__in=stale).delete()
-    health.hear_counts(well, at=at)
-    return grown
+    return grown, well
 
 
 def _pool(cluster: Cluster, offer: offering.Offer) -> Pool:

@@ -5,6 +5,7 @@ come in, whatever was lost or done twice, the step follows from what is there no
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -208,7 +209,11 @@ def _continues(of: Situation, now: datetime) -> Step:
         return Move(to=S.RECOVERING, reason="pod_vanished")
     if of.pod is None:
         return _not_seen(of, of.live)
+    if of.live.is_leaving and not of.pod.is_deleting and not of.pod.is_over:
+        return Act(effect=DeletePod(of.pod.uid), again=UNTIL_SEEN)
     move = faults.conclude(of.pod)
+    if of.live.is_leaving and move.reason == "deleted_outside":
+        move = replace(move, reason="moved")
     if move.to is of.state:
         return _waits(of, move, now)
     return move if is_legal(from_state=of.state, to=move.to) else Rest(again=POLL)

@@ -3,12 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
-from uuid import UUID
 
 from django.db.models import Q
 
-from provisioning import queries
-from provisioning.models import ClusterState, ObservedPod, Pool
+from provisioning import stock
+from provisioning.models import ClusterState, NodeCapacity, Pool
 from provisioning.placing import Offer
 
 NodeName = tuple[int, str]
@@ -26,42 +25,28 @@ def lock_pools(*, family_id: int, at: datetime) -> list[Pool]:
 
 def of_pools(pools: list[Pool], *, without: Collection[NodeName] = ()) -> list[Offer]:
     """Count what is free on every node of the pools, but for those to be left out."""
-    healthy: defaultdict[int, dict[str, int]] = defaultdict(dict)
-    largest: defaultdict[int, int] = defaultdict(int)
-    rows = queries.present_capacity().filter(pool__in=pools)
-    clusters = {pool.pk: pool.cluster_id for pool in pools}
-    for pool_id, node, count in rows.values_list("pool", "node__name", "allocatable"):
-        if (clusters[pool_id], node) not in without:
-            healthy[pool_id][node] = count
-    everything = Pool.objects.filter(pk__in=[pool.pk for pool in pools])
-    for pool_id, count in everything.filter(capacities__node__gone_at__isnull=True).values_list(
-        "pk", "capacities__capacity"
-    ):
-        largest[pool_id] = max(largest[pool_id], count or 0)
-    promised = _take_held(pools, healthy)
+    shelves, promised = stock.shelves_of(pools)
+    free: defaultdict[int, list[int]] = defaultdict(list)
+    for shelf in shelves.values():
+        if (shelf.cluster_id, shelf.node_name) not in without:
+            free[shelf.pool_id].append(shelf.free)
+    largest = _largest_nodes(pools)
     return [
         Offer(
             pool_id=pool.pk,
             name=str(pool),
-            free_by_node=tuple(max(0, free) for free in healthy[pool.pk].values()),
+            free_by_node=tuple(free[pool.pk]),
             largest_node=largest[pool.pk],
-            promised=promised[pool.pk],
+            promised=promised.get(pool.pk, 0),
         )
         for pool in pools
     ]
 
 
-def _take_held(pools: list[Pool], healthy: dict[int, dict[str, int]]) -> dict[int, int]:
-    """Take held devices off their nodes; returns what is promised to pods not on a node yet."""
-    promised: defaultdict[int, int] = defaultdict(int)
-    held = list(queries.holding(pools).values_list("pool", "uid", "device_count"))
-    uids = [uid for _, uid, _ in held if uid]
-    seen = ObservedPod.objects.filter(uid__in=uids).values_list("uid", "node_name")
-    nodes: dict[UUID | None, str] = dict(seen)
-    for pool_id, uid, count in held:
-        node = nodes.get(uid) or ""
-        if node in healthy[pool_id]:
-            healthy[pool_id][node] -= count
-        elif not node:
-            promised[pool_id] += count
-    return promised
+def _largest_nodes(pools: list[Pool]) -> dict[int, int]:
+    """Return what the largest node of each pool has, be it full, ill or closed."""
+    largest = dict.fromkeys((pool.pk for pool in pools), 0)
+    rows = NodeCapacity.objects.filter(pool__in=pools, node__gone_at__isnull=True)
+    for pool_id, count in rows.values_list("pool", "capacity"):
+        largest[pool_id] = max(largest[pool_id], count)
+    return largest

@@ -4,27 +4,24 @@ Nothing here writes, and nothing here asks a cluster.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
-from provisioning import queueing
+from provisioning import freshness, queueing, stock
 from provisioning.models import (
     Allocation,
     Attempt,
     ClusterState,
     Instance,
-    NodeCapacity,
-    ObservedPod,
     Pool,
     Transition,
 )
-from provisioning.specs import OVER
-from provisioning.states import AttemptState, State
+from provisioning.states import State
+from provisioning.stock import Shelf, holding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +36,11 @@ class FamilyCapacity:
     free: int
     state_age_seconds: float | None
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether that is too old to be relied on."""
+        return freshness.is_stale(self.state_age_seconds)
+
 
 def capacity(*, at: datetime) -> list[FamilyCapacity]:
     """Return every pool of the clusters that take new pods, with the age of what we know."""
@@ -47,31 +49,16 @@ def capacity(*, at: datetime) -> list[FamilyCapacity]:
         .select_related("cluster", "family")
         .order_by("family__slug", "cluster__name", "resource_name")
     )
-    held = devices_held(pools)
-    totals = {
-        row["pool"]: row
-        for row in present_capacity()
-        .values("pool")
-        .annotate(total=Sum("capacity"), healthy=Sum("allocatable"))
-    }
-    return [_seen_as(pool, totals.get(pool.pk), held[pool.pk], at) for pool in pools]
-
-
-def present_capacity() -> QuerySet[NodeCapacity]:
-    """Return the capacities of nodes that are there, ready, and take pods."""
-    return NodeCapacity.objects.filter(
-        node__gone_at__isnull=True, node__is_ready=True, node__is_schedulable=True
-    )
-
-
-def holding(pools: Iterable[Pool]) -> QuerySet[Attempt]:
-    """Return the attempts that hold devices of the pools.
-
-    A finished pod's devices are free at once, long before the pod itself is gone.
-    """
-    live = Attempt.objects.filter(pool__in=pools).exclude(state=AttemptState.GONE)
-    over = ObservedPod.objects.filter(uid__in=live.values("uid"), phase__in=OVER).values("uid")
-    return live.exclude(uid__in=over)
+    shelves, promised = stock.shelves_of(pools)
+    return [
+        _seen_as(
+            pool,
+            [shelf for shelf in shelves.values() if shelf.pool_id == pool.pk],
+            promised.get(pool.pk, 0),
+            at,
+        )
+        for pool in pools
+    ]
 
 
 def devices_held(pools: Iterable[Pool]) -> defaultdict[int, int]:
@@ -82,19 +69,15 @@ def devices_held(pools: Iterable[Pool]) -> defaultdict[int, int]:
     return held
 
 
-def _seen_as(
-    pool: Pool, totals: Mapping[str, Any] | None, held: int, at: datetime
-) -> FamilyCapacity:
-    total, healthy = (totals["total"], totals["healthy"]) if totals else (0, 0)
-    seen = pool.cluster.last_event_at
+def _seen_as(pool: Pool, shelves: list[Shelf], promised: int, at: datetime) -> FamilyCapacity:
     return FamilyCapacity(
         family_slug=pool.family.slug,
         cluster_name=pool.cluster.name,
         resource_name=pool.resource_name,
-        total=total,
-        healthy=healthy,
-        free=max(0, healthy - held),
-        state_age_seconds=max(0.0, (at - seen).total_seconds()) if seen else None,
+        total=sum(shelf.capacity for shelf in shelves),
+        healthy=sum(shelf.capacity - shelf.out for shelf in shelves),
+        free=max(0, sum(shelf.free for shelf in shelves) - promised),
+        state_age_seconds=freshness.age_of(pool.cluster, at=at),
     )
 
 

@@ -182,6 +182,7 @@ def _attempt_view(attempt: Attempt | None) -> AttemptView | None:
         state=AttemptState(attempt.state),
         uid=attempt.uid,
         created_at=attempt.created_at,
+        is_leaving=attempt.leave_wished_at is not None,
     )
 
 

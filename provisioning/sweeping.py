@@ -12,6 +12,7 @@ from provisioning import (
     confiding,
     expiring,
     lingering,
+    maintaining,
     marking,
     orphaned,
     reconciling,
@@ -28,6 +29,7 @@ def sweep(*, clock: Clock) -> None:
     marking.check_all(clock=clock)
     if stopped := stopping.stop_expired(at=clock()):
         logger.info("%d leases have ended", stopped)
+    maintaining.keep_windows(at=clock())
     attaching.detach_gone(at=clock())
     reconciling.drain_due(clock=clock)
     expiring.expire_volumes(at=clock())

@@ -58,6 +58,7 @@ class AttemptView:
     state: AttemptState
     uid: UUID | None
     created_at: datetime | None
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
