@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from provisioning.sandbox.workloads import images
+
 DEFAULT_FARM = Path(__file__).with_name("farm.yaml")
 T = TypeVar("T")
 
@@ -67,6 +69,8 @@ class Image:
     stop_exit_code: int = 143
     # What the image can run; empty: anything.
     programs: tuple[str, ...] = ()
+    # A local process instead of state alone; only the images of `workloads/images.py` can be one.
+    process: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,21 @@ class Product:
     environment: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     node_labels: Mapping[str, str] = field(default_factory=dict)
+    # How a driver publishes it where devices are claimed and not counted.
+    driver: str = ""
+    device_class: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    memory: str = ""
 
 
 @dataclass(frozen=True)
 class Devices:
-    """How many cards of a product a node carries."""
+    """How many cards of a product a node carries, and who hands them out there."""
 
     product: str
     cards: int
+    # "dra": a driver publishes them and pods claim them; otherwise a device plugin counts them.
+    allocation: str = "device_plugin"
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,9 @@ def read(data: object) -> Farm:
         for node in cluster.nodes:
             for devices in node.devices:
                 farm.product(devices.product)
+    for image in farm.images:
+        if image.process and image.name not in images.COMMANDS:
+            raise BadFarm(f"{image.name} is not one of the images that can be a process")
     return farm
 
 

@@ -1,26 +1,19 @@
 """The kubelet's device-plugin messages (package `v1beta1`), described field by field.
 
-Only names and numbers matter on the wire; the classes are built from these tables at
-import, so nothing has to be generated or shipped.
+`describing` builds the classes out of the table.
 """
 
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from provisioning.sandbox.plugin.describing import Messages, encode
+
+__all__ = ["HEALTHY", "PACKAGE", "UNHEALTHY", "VERSION", "decoder", "encode", "entries", "message"]
 
 PACKAGE = "v1beta1"
 VERSION = "v1beta1"
 HEALTHY = "Healthy"
 UNHEALTHY = "Unhealthy"
 
-_TYPES = descriptor_pb2.FieldDescriptorProto
-_SCALARS = {
-    "string": _TYPES.TYPE_STRING,
-    "bool": _TYPES.TYPE_BOOL,
-    "int32": _TYPES.TYPE_INT32,
-    "int64": _TYPES.TYPE_INT64,
-}
-# Message -> its fields in the order of their numbers: name, type, and `*` when repeated.
 _MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "DevicePluginOptions": (
         ("pre_start_required", "bool"),
@@ -71,49 +64,9 @@ _MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def _described(name: str) -> descriptor_pb2.DescriptorProto:
-    described = descriptor_pb2.DescriptorProto(name=name)
-    for number, (field, type_) in enumerate(_MESSAGES[name], start=1):
-        repeated, plain = type_.endswith("*"), type_.rstrip("*")
-        added = described.field.add(name=field, number=number)
-        added.label = _TYPES.LABEL_REPEATED if repeated else _TYPES.LABEL_OPTIONAL
-        if plain in _SCALARS:
-            added.type = _SCALARS[plain]
-        else:
-            added.type, added.type_name = _TYPES.TYPE_MESSAGE, f".{PACKAGE}.{plain}"
-    return described
-
-
-def _classes() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="npu_farm/device_plugin_v1beta1.proto", package=PACKAGE, syntax="proto3"
-    )
-    file.message_type.extend(_described(name) for name in _MESSAGES)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
-        for name in _MESSAGES
-    }
-
-
-_CLASSES = _classes()
-
-
-def message(name: str, **fields: Any) -> Any:
-    """A message by its name, filled."""
-    return _CLASSES[name](**fields)
-
-
-def decoder(name: str) -> Any:
-    """What turns bytes off the wire into a message."""
-    return _CLASSES[name].FromString
-
-
-def encode(sent: Any) -> bytes:
-    """The bytes of a message."""
-    encoded: bytes = sent.SerializeToString()
-    return encoded
+_ALL = Messages(PACKAGE, _MESSAGES)
+message = _ALL.message
+decoder = _ALL.decoder
 
 
 def entries(pairs: dict[str, str]) -> list[Any]:
