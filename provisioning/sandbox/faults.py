@@ -55,7 +55,8 @@ class Fault:
         return (
             self.cluster in ("", cluster)
             and (not self.verbs or verb in self.verbs)
-            and self.resource in ("", resource)
+            # `pods` means what hangs below a pod too, `pods/exec` only that.
+            and self.resource in ("", resource, resource.partition("/")[0])
         )
 
     def error(self) -> StatusError:

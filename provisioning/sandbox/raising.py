@@ -9,7 +9,10 @@ from pathlib import Path
 
 from provisioning.sandbox import events
 from provisioning.sandbox.cluster import Cluster, lay_ground
+from provisioning.sandbox.containers.choosing import ChoosingRuntime
+from provisioning.sandbox.containers.processes import ProcessRuntime
 from provisioning.sandbox.containers.record import FileRecord, NoRecord, Record
+from provisioning.sandbox.containers.scratch import Scratch
 from provisioning.sandbox.containers.simulated import SimulatedRuntime
 from provisioning.sandbox.farm import ClusterSpec, Farm, NodeSpec
 from provisioning.sandbox.journal import FileJournal
@@ -28,6 +31,8 @@ from provisioning.sandbox.storage import keeper as storage
 from provisioning.sandbox.store import Change, NoJournal, Stored, new_uid
 from provisioning.sandbox.times import Clock, in_seconds
 
+# All local processes of this one share its addresses and its limits, whatever their cluster.
+_SCRATCH = Scratch()
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
@@ -100,7 +105,7 @@ def _raise_node(
         number=number,
         devices=NodeDevices(farm=cluster.farm, node=node),
         images=NodeImages(cluster, node_name=name, present=node.images),
-        runtime=SimulatedRuntime(farm=cluster.farm, clock=cluster.clock, timers=cluster.timers),
+        runtime=_runtime(cluster),
         record=record,
     )
     _restore_health(cluster, ground)
@@ -108,6 +113,15 @@ def _raise_node(
         cluster.store.put(NODES, nodes.node_object(ground, node))
     nodes.renew_lease(cluster, name)
     return Kubelet(ground)
+
+
+def _runtime(cluster: Cluster) -> ChoosingRuntime:
+    clock, timers = cluster.clock, cluster.timers
+    return ChoosingRuntime(
+        farm=cluster.farm,
+        simulated=SimulatedRuntime(farm=cluster.farm, clock=clock, timers=timers),
+        processes=ProcessRuntime(scratch=_SCRATCH, clock=clock, timers=timers),
+    )
 
 
 def _restore_health(cluster: Cluster, ground: NodeGround) -> None:

@@ -19,7 +19,7 @@ from provisioning.sandbox.faults import Faults
 from provisioning.sandbox.http import tokens
 from provisioning.sandbox.http.admin import Admin
 from provisioning.sandbox.http.app import App, Served
-from provisioning.sandbox.http.protocol import AbortableProtocol
+from provisioning.sandbox.http.protocol import AbortableProtocol, DenyingProtocol
 from provisioning.sandbox.raising import raise_cluster
 from provisioning.sandbox.times import WallClock
 
@@ -114,7 +114,8 @@ async def _serve(simulated: Farm, place: Place) -> None:
 async def _run(app: App, place: Place, clusters: dict[str, Served]) -> None:
     config = uvicorn.Config(
         app, http=AbortableProtocol, log_level="warning", access_log=False, lifespan="off",
-        timeout_graceful_shutdown=1, backlog=1024, ws="none",
+        timeout_graceful_shutdown=1, backlog=1024, ws=DenyingProtocol,
+        ws_per_message_deflate=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[place.socket]))

@@ -7,23 +7,14 @@ there; a command's `echo` lines come out as they would.
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from provisioning.sandbox.containers.runtime import Launch
+from provisioning.sandbox.containers.runtime import Launch, LogLine
 from provisioning.sandbox.objects import Json, name_of
 
 INTERVAL_SECONDS = 30
 # A container that runs for months does not get months of lines.
 LINES_KEPT = 2000
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line and when it was written."""
-
-    at: datetime
-    text: str
 
 
 def lines(launch: Launch, *, until: datetime) -> list[LogLine]:
@@ -69,3 +60,11 @@ def _signs_of_life(launch: Launch, until: datetime) -> list[LogLine]:
 def _device_count(container: Json) -> int:
     limits = (container.get("resources") or {}).get("limits") or {}
     return sum(int(value) for name, value in limits.items() if "/" in name)
+
+
+def until_next(launch: Launch, *, now: datetime) -> float | None:
+    """Seconds until the next line is due; None when there will be none."""
+    if launch.container.get("command"):
+        return None
+    ran = (now - launch.started_at).total_seconds()
+    return INTERVAL_SECONDS - ran % INTERVAL_SECONDS + 0.001

@@ -1,15 +1,19 @@
 """What a kubelet asks of whatever runs its containers.
 
-`simulated.py` answers with state alone; a runtime that starts real processes would
-answer the same calls.
+`simulated.py` answers with state alone, `processes.py` with local processes, and
+`choosing.py` sends each container to the one its image is for.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from provisioning.sandbox.containers.sessions import Session
 from provisioning.sandbox.objects import Json
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,14 @@ class Launch:
     container: Json
     started_at: datetime
     environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line a container wrote, and when."""
+
+    at: datetime
+    text: str
 
 
 OnExit = Callable[[str], None]
@@ -59,3 +71,17 @@ class Runtime(Protocol):
 
     def forget(self, container_id: str) -> None:
         """Drop what is known of a container."""
+
+    def log(self, container_id: str) -> list[LogLine]:
+        """Everything it has written and that is still kept."""
+
+    def follow(self, container_id: str) -> AsyncIterator[list[LogLine]]:
+        """Everything so far at once, then what it writes, until it ends."""
+
+    async def execute(
+        self, container_id: str, command: Sequence[str], *, is_terminal: bool
+    ) -> Session:
+        """Run a command in a running container; raises `CannotExecute`."""
+
+    async def connect(self, container_id: str, port: int) -> Connection:
+        """A connection to one of its ports; raises `ConnectionRefusedError`."""

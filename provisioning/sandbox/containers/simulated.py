@@ -1,10 +1,19 @@
-"""Containers that are state only: they start, run their time and end, and cost a timer at most."""
+"""Containers that are state only: they start, run their time and end, and cost a timer at most.
 
-from dataclasses import dataclass
+Whoever looks inside finds a small shell (`shells.py`), a page on the ports (`doors.py`)
+and a log derived from the time (`logs.py`).
+"""
 
-from provisioning.sandbox.containers import behaviours
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from provisioning.sandbox.containers import behaviours, doors, logs
 from provisioning.sandbox.containers.behaviours import Behaviour
-from provisioning.sandbox.containers.runtime import Exit, Launch, OnExit
+from provisioning.sandbox.containers.runtime import Connection, Exit, Launch, LogLine, OnExit
+from provisioning.sandbox.containers.sessions import Session
+from provisioning.sandbox.containers.shells import ShellSession
 from provisioning.sandbox.farm import Farm, Image
 from provisioning.sandbox.timers import Timer, Timers
 from provisioning.sandbox.times import Clock
@@ -25,6 +34,9 @@ class _Running:
     on_exit: OnExit
     timer: Timer | None = None
     exit: Exit | None = None
+    sessions: list[ShellSession] = field(default_factory=list)
+    # Set at its end, for those who wait for it; most containers have nobody waiting.
+    over: asyncio.Event | None = None
 
 
 class SimulatedRuntime:
@@ -77,9 +89,8 @@ class SimulatedRuntime:
         running = self._containers.get(container_id)
         if running is None or running.exit is not None:
             return
-        if running.timer:
-            running.timer.cancel()
-        running.exit = Exit(code, self._clock.now(), reason or _reason_for(code))
+        running.exit = Exit(code, self._clock.now(), reason or reason_for(code))
+        _leave(running)
         running.on_exit(container_id)
 
     def exit_of(self, container_id: str) -> Exit | None:
@@ -95,8 +106,8 @@ class SimulatedRuntime:
     def forget(self, container_id: str) -> None:
         """Drop what is known of a container."""
         running = self._containers.pop(container_id, None)
-        if running and running.timer:
-            running.timer.cancel()
+        if running:
+            _leave(running)
 
     def _plan(self, container_id: str, seconds: float, code: int) -> None:
         running = self._containers[container_id]
@@ -104,6 +115,63 @@ class SimulatedRuntime:
             running.timer.cancel()
         running.timer = self._timers.after(seconds, lambda: self.end(container_id, code=code))
 
+    # Looking inside
 
-def _reason_for(code: int) -> str:
+    def log(self, container_id: str) -> list[LogLine]:
+        """What it would have written by now."""
+        running = self._containers.get(container_id)
+        if running is None:
+            return []
+        until = running.exit.at if running.exit else self._clock.now()
+        return logs.lines(running.launch, until=until)
+
+    async def follow(self, container_id: str) -> AsyncIterator[list[LogLine]]:
+        """Its lines, and then each when it is due."""
+        running = self._containers.get(container_id)
+        if running is None:
+            return
+        seen = self.log(container_id)
+        yield seen
+        running.over = running.over or asyncio.Event()
+        while running.exit is None and not running.over.is_set():
+            with contextlib.suppress(TimeoutError):
+                pause = logs.until_next(running.launch, now=self._clock.now())
+                await asyncio.wait_for(running.over.wait(), pause)
+            # Lines drop off at the front of a long log: what is new is later than what was last.
+            fresh = [line for line in self.log(container_id) if not seen or line.at > seen[-1].at]
+            if fresh:
+                seen = fresh
+                yield fresh
+
+    async def execute(
+        self, container_id: str, command: Sequence[str], *, is_terminal: bool
+    ) -> Session:
+        """The small shell runs it."""
+        running = self._containers[container_id]
+        image = self._image(running.launch)
+        session = ShellSession(
+            running.launch, command, programs=image.programs, is_terminal=is_terminal
+        )
+        running.sessions = [one for one in running.sessions if not one.is_over] + [session]
+        return session
+
+    async def connect(self, container_id: str, port: int) -> Connection:
+        """The built-in page, on every port the container declares."""
+        running = self._containers.get(container_id)
+        if running is None or running.exit or not doors.is_open(running.launch.container, port):
+            raise ConnectionRefusedError
+        return await doors.open_door(running.launch)
+
+
+def _leave(running: _Running) -> None:
+    if running.timer:
+        running.timer.cancel()
+    if running.over:
+        running.over.set()
+    for session in running.sessions:
+        session.kill()
+
+
+def reason_for(code: int) -> str:
+    """The reason a runtime gives for an end by itself."""
     return "Completed" if code == 0 else "Error"

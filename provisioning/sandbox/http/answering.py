@@ -3,7 +3,7 @@
 `understand` finds out without any effect, so that faults can be matched first.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from provisioning.sandbox import errors, faults
@@ -11,6 +11,7 @@ from provisioning.sandbox.faults import Fault, Shape
 from provisioning.sandbox.http import discovery, reviews, subresources, verbs
 from provisioning.sandbox.http.requests import Receive, Request, Send, Target, target_of
 from provisioning.sandbox.http.responses import Response, Stream
+from provisioning.sandbox.http.subresources import Below
 from provisioning.sandbox.raising import Raised
 from provisioning.sandbox.watching import Watch
 
@@ -41,7 +42,7 @@ class Watching:
             self.raised.cluster.watches.close(self.opened)
 
 
-Answer = Response | Stream | Watching
+Answer = Below | Watching
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Asked:
 
     verb: str
     resource: str
-    answer: Callable[[list[Fault]], Answer]
+    answer: Callable[[list[Fault]], Awaitable[Answer]]
 
 
 def understand(raised: Raised, request: Request, path: str) -> Asked:
@@ -58,19 +59,21 @@ def understand(raised: Raised, request: Request, path: str) -> Asked:
     plain = discovery.answer(raised.cluster.farm.server, path) or reviews.answer(request, path)
     if plain is not None:
         found = plain
-        return Asked("get", "", lambda struck: found)
+
+        async def answered(struck: list[Fault]) -> Answer:
+            return found
+
+        return Asked("get", "", answered)
     target = target_of(path)
     verb = verbs.verb_of(request, target)
-    return Asked(
-        verb, target.kind.plural, lambda struck: _api(raised, request, target, verb, struck)
-    )
+    return Asked(verb, target.resource, lambda struck: _api(raised, request, target, verb, struck))
 
 
-def _api(
+async def _api(
     raised: Raised, request: Request, target: Target, verb: str, struck: list[Fault]
 ) -> Answer:
     if target.subresource:
-        found = subresources.answer(raised, request, target)
+        found = await subresources.answer(raised, request, target)
         if found is not None:
             return found
     if verb not in target.kind.verbs or not _fits(verb, target):

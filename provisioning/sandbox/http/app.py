@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from provisioning.sandbox import errors, faults
 from provisioning.sandbox.errors import StatusError
 from provisioning.sandbox.faults import Fault, Faults, Shape, When
-from provisioning.sandbox.http import answering, protocol, tokens
+from provisioning.sandbox.http import answering, protocol, proxying, sockets, tokens
 from provisioning.sandbox.http.admin import Admin
-from provisioning.sandbox.http.answering import Answer
-from provisioning.sandbox.http.requests import Query, Receive, Request, Scope, Send, read_body
-from provisioning.sandbox.http.requests import read_headers as headers_of
-from provisioning.sandbox.http.responses import failure
+from provisioning.sandbox.http.answering import Answer, Watching
+from provisioning.sandbox.http.requests import (
+    Receive,
+    Request,
+    Scope,
+    Send,
+    read_body,
+    request_of,
+)
+from provisioning.sandbox.http.responses import Response, Stream, failure
 from provisioning.sandbox.raising import Raised
 
 logger = logging.getLogger(__name__)
@@ -44,24 +50,21 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             return
-        request = Request(
-            method=scope["method"],
-            path=scope["path"],
-            query=Query(scope["query_string"]),
-            headers=headers_of(scope),
-        )
+        request = request_of(scope)
         try:
             answer = await self._answer(request, receive)
         except Dropped:
-            await _drop(scope)
+            await _drop(scope, send)
             return
         except StatusError as error:
             answer = failure(error)
         except Exception as error:  # a slip of the sandbox must look like one, and be logged
             logger.exception("the sandbox failed on %s %s", request.method, request.path)
             answer = failure(_internal(error))
+        if request.is_websocket and isinstance(answer, Response | Stream | Watching):
+            send = sockets.denial(send)
         await answer.send(send, receive)
 
     async def _answer(self, request: Request, receive: Receive) -> Answer:
@@ -69,13 +72,14 @@ class App:
             request.body = await read_body(receive)
             return self._admin.answer(request)
         served, path = self._find(request)
-        request.body = await read_body(receive)
+        if not request.is_websocket and not proxying.is_proxied(path):
+            request.body = await read_body(receive)
         asked = answering.understand(served.raised, request, path)
         struck = self._faults.strike(
             cluster=served.raised.cluster.name, verb=asked.verb, resource=asked.resource
         )
         await _strike(struck, When.BEFORE)
-        answer = asked.answer(struck)
+        answer = await asked.answer(struck)
         await _strike(struck, When.AFTER)
         return answer
 
@@ -100,7 +104,11 @@ async def _strike(struck: list[Fault], when: When) -> None:
         raise fault.error()
 
 
-async def _drop(scope: Scope) -> None:
+async def _drop(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        # The nearest a WebSocket has: the server hangs up before it is one.
+        await send(dict(sockets.REFUSED))
+        return
     protocol.abort(scope)
     # uvicorn learns of the lost connection in the next rounds of the loop; only then may we return.
     for _ in range(3):

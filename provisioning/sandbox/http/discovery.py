@@ -112,6 +112,12 @@ def _subrow(kind: Kind, subresource: str) -> Json:
             return {**row, "kind": "Binding", "verbs": ["create"]}
         case "log":
             return {**row, "kind": kind.name, "verbs": ["get"]}
+        case "exec" | "portforward" | "proxy":
+            kinds = {"exec": "PodExecOptions", "portforward": "PodPortForwardOptions"}
+            verbs = ["create", "get"]
+            if subresource == "proxy":
+                verbs = ["create", "delete", "get", "patch", "update"]
+            return {**row, "kind": kinds.get(subresource, "PodProxyOptions"), "verbs": verbs}
         case "finalize":
             return {**row, "kind": kind.name, "verbs": ["update"]}
     return {**row, "kind": kind.name, "verbs": ["get", "patch", "update"]}

@@ -1,8 +1,8 @@
 """One HTTP request to a cluster, taken apart: its path, its verb, its parameters, its body."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -29,6 +29,11 @@ class Target:
     name: str = ""
     subresource: str = ""
 
+    @property
+    def resource(self) -> str:
+        """What it is as authorisers name it: `pods`, `pods/exec`."""
+        return f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
+
 
 class Query:
     """The parameters of a request's URL."""
@@ -40,6 +45,10 @@ class Query:
     def text(self, name: str, default: str = "") -> str:
         """A parameter as text."""
         return self._values.get(name, [default])[-1]
+
+    def every(self, name: str) -> list[str]:
+        """All values of a parameter, in order."""
+        return self._values.get(name, [])
 
     def flag(self, name: str) -> bool:
         """A parameter as yes or no."""
@@ -79,6 +88,13 @@ class Request:
     query: Query
     headers: Mapping[str, str]
     body: bytes = b""
+    # As they came, for what is passed on.
+    raw_path: str = ""
+    raw_query: str = ""
+    raw_headers: Sequence[tuple[bytes, bytes]] = ()
+    is_websocket: bool = False
+    subprotocols: Sequence[str] = ()
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def content_type(self) -> str:
@@ -115,6 +131,22 @@ def _yaml(body: bytes) -> Any:
         return yaml.safe_load(body)
     except yaml.YAMLError as error:
         raise errors.bad_request(f"error decoding YAML: {error}") from error
+
+
+def request_of(scope: Scope) -> Request:
+    """The request an ASGI scope tells of, its body still to be read."""
+    return Request(
+        method=scope.get("method", "GET"),
+        path=scope["path"],
+        query=Query(scope["query_string"]),
+        headers=read_headers(scope),
+        raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+        raw_query=scope["query_string"].decode("latin-1"),
+        raw_headers=scope["headers"],
+        is_websocket=scope["type"] == "websocket",
+        subprotocols=scope.get("subprotocols") or (),
+        extensions=scope.get("extensions") or {},
+    )
 
 
 def read_headers(scope: Scope) -> dict[str, str]:
@@ -163,6 +195,9 @@ def _split_group(parts: list[str]) -> tuple[str, str, list[str]]:
 
 def _target(group: str, version: str, rest: list[str], *, namespace: str) -> Target:
     kind = BY_PLURAL.get((group, version, rest[0]))
+    if rest[2:3] == ["proxy"]:
+        # What follows is a path of the pod's own.
+        rest = rest[:3]
     if kind is None or len(rest) > 3 or bool(namespace) > kind.namespaced:
         raise errors.unknown_resource()
     name = rest[1] if len(rest) > 1 else ""

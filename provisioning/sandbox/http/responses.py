@@ -23,10 +23,9 @@ class Response:
 
     async def send(self, send: Send, receive: Receive) -> None:
         """Send it all."""
-        headers = [
-            (b"content-type", self.content_type),
-            (b"content-length", b"%d" % len(self.body)),
-        ]
+        headers = [(b"content-length", b"%d" % len(self.body))]
+        if self.content_type:
+            headers.append((b"content-type", self.content_type))
         headers += [(name.encode(), value.encode()) for name, value in self.headers.items()]
         await send({"type": "http.response.start", "status": self.code, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})

@@ -1,4 +1,4 @@
-"""What hangs below an object's own path: logs, evictions, bindings.
+"""What hangs below an object's own path: logs, evictions, bindings, ways into its containers.
 
 Status and finalize are ordinary writes through another door and stay with the verbs.
 """
@@ -6,10 +6,15 @@ Status and finalize are ordinary writes through another door and stay with the v
 from provisioning.sandbox import deleting, errors, reading
 from provisioning.sandbox.conditions import with_condition
 from provisioning.sandbox.deleting import DeleteOptions
+from provisioning.sandbox.http import executing, forwarding, proxying
+from provisioning.sandbox.http.executing import Executing
+from provisioning.sandbox.http.forwarding import Forwarding
+from provisioning.sandbox.http.relaying import Relaying
 from provisioning.sandbox.http.requests import Request, Target
 from provisioning.sandbox.http.responses import TEXT, Response, Stream, json_response
+from provisioning.sandbox.http.tunnelling import Tunnelling
 from provisioning.sandbox.kinds import NODES, PODS
-from provisioning.sandbox.kubelets import reading_logs
+from provisioning.sandbox.kubelets import reaching, reading_logs
 from provisioning.sandbox.kubelets.reading_logs import LogOptions
 from provisioning.sandbox.objects import Json, spec, uid_of
 from provisioning.sandbox.raising import Raised
@@ -25,16 +30,25 @@ _EVICTED = {
 }
 
 
-def answer(raised: Raised, request: Request, target: Target) -> Response | Stream | None:
+Below = Response | Stream | Executing | Forwarding | Relaying | Tunnelling
+
+
+async def answer(raised: Raised, request: Request, target: Target) -> Below | None:
     """The answer below an object; None when the ordinary verbs give it."""
     match (request.method, target.subresource):
+        case ("GET" | "POST", "exec"):
+            return executing.answer(raised, request, target)
+        case ("GET" | "POST", "portforward"):
+            return forwarding.answer(raised, request, target)
+        case (_, "proxy"):
+            return await proxying.answer(raised, request, target)
         case ("GET", "log"):
             return _log(raised, request, target)
         case ("POST", "eviction"):
             return _evict(raised, request, target)
         case ("POST", "binding"):
             return _bind(raised, request, target)
-        case (_, "log" | "eviction" | "binding"):
+        case (_, "log" | "eviction" | "binding" | "exec" | "portforward"):
             raise errors.method_not_allowed()
     return None
 
@@ -51,7 +65,7 @@ def _log(raised: Raised, request: Request, target: Target) -> Response | Stream:
     kubelet = raised.kubelets.get(spec(pod).get("nodeName") or "")
     if kubelet is None:
         # A pod without a node has no log, which is no error.
-        reading_logs.container_of(pod, options)
+        reaching.container_of(pod, options.container)
         return Response(b"", 204, content_type=TEXT)
     launch = reading_logs.launch_of(kubelet, pod, options)
     if options.follow:

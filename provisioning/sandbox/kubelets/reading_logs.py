@@ -1,19 +1,18 @@
 """A container's log as `kubectl logs` gets it: which container, how much, whether it goes on."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from provisioning.sandbox import errors
-from provisioning.sandbox.containers import logs
-from provisioning.sandbox.containers.logs import LogLine
-from provisioning.sandbox.containers.runtime import Launch
+from provisioning.sandbox.containers.runtime import Launch, LogLine
 from provisioning.sandbox.errors import StatusError
+from provisioning.sandbox.kubelets import reaching
 from provisioning.sandbox.kubelets.kubelet import Kubelet
-from provisioning.sandbox.objects import Json, name_of, spec, status
+from provisioning.sandbox.objects import Json, name_of
 
-FOLLOW_SECONDS = 1.0
 _WAITING = {
     "ErrImagePull": "image can't be pulled",
     "ImagePullBackOff": "trying and failing to pull image",
@@ -34,29 +33,12 @@ class LogOptions:
     limit_bytes: int | None = None
 
 
-def container_of(pod: Json, options: LogOptions) -> str:
-    """The container a request means; refuses one that is not there, or none where it matters."""
-    names = [one["name"] for one in spec(pod).get("containers") or []]
-    if options.container:
-        if options.container not in names:
-            raise errors.bad_request(
-                f"container {options.container} is not valid for pod {name_of(pod)}"
-            )
-        return options.container
-    if len(names) > 1:
-        raise errors.bad_request(
-            f"a container name must be specified for pod {name_of(pod)}, choose one of:"
-            f" [{' '.join(names)}]"
-        )
-    return str(names[0])
-
-
 def launch_of(kubelet: Kubelet, pod: Json, options: LogOptions) -> Launch:
     """The run whose log is meant; refuses while there is none."""
-    container = container_of(pod, options)
+    container = reaching.container_of(pod, options.container)
     if not kubelet.is_online:
-        raise _unreachable(kubelet)
-    told = _told(pod, container)
+        raise reaching.unreachable(kubelet, "containerLogs")
+    told = reaching.told_of(pod, container)
     if options.previous:
         launch = _run(kubelet, ((told.get("lastState") or {}).get("terminated") or {}))
         if launch is None:
@@ -68,14 +50,6 @@ def launch_of(kubelet: Kubelet, pod: Json, options: LogOptions) -> Launch:
     if launch is None:
         raise _not_started(pod, container, told)
     return launch
-
-
-def _told(pod: Json, container: str) -> Json:
-    for told in status(pod).get("containerStatuses") or []:
-        if told["name"] == container:
-            found: Json = told
-            return found
-    return {}
 
 
 def _run(kubelet: Kubelet, told: Json) -> Launch | None:
@@ -91,44 +65,28 @@ def _not_started(pod: Json, container: str, told: Json) -> StatusError:
     return errors.bad_request(f"{who} is waiting to start: {_WAITING.get(waiting, waiting)}")
 
 
-def _unreachable(kubelet: Kubelet) -> StatusError:
-    address = f"{kubelet.ground.host_ip}:10250"
-    return StatusError(
-        code=500,
-        reason="InternalError",
-        message=f'Get "https://{address}/containerLogs": dial tcp {address}: connect:'
-        " no route to host",
-    )
-
-
 def text(kubelet: Kubelet, launch: Launch, options: LogOptions) -> bytes:
     """The part of a log that is asked for, as far as it is written."""
-    chosen = _chosen(_written(kubelet, launch), options, now=kubelet.ground.cluster.now())
-    whole = b"".join(_printed(line, options) for line in chosen)
-    return whole[: options.limit_bytes] if options.limit_bytes else whole
+    written = kubelet.ground.runtime.log(launch.container_id)
+    return _cut(_chosen(written, options, now=kubelet.ground.cluster.now()), options)
 
 
 async def follow(kubelet: Kubelet, launch: Launch, options: LogOptions) -> AsyncIterator[bytes]:
     """The log, and then every line as it comes, until the container ends."""
-    seen = len(_written(kubelet, launch))
-    yield text(kubelet, launch, options)
-    while kubelet.is_online and not _is_over(kubelet, launch):
-        await asyncio.sleep(FOLLOW_SECONDS)
-        lines = _written(kubelet, launch)
-        fresh, seen = lines[seen:], len(lines)
-        if fresh:
-            yield b"".join(_printed(line, options) for line in fresh)
-
-
-def _is_over(kubelet: Kubelet, launch: Launch) -> bool:
-    runtime = kubelet.ground.runtime
-    gone = runtime.launch_of(launch.container_id) is None
-    return gone or runtime.exit_of(launch.container_id) is not None
-
-
-def _written(kubelet: Kubelet, launch: Launch) -> list[LogLine]:
-    ended = kubelet.ground.runtime.exit_of(launch.container_id)
-    return logs.lines(launch, until=ended.at if ended else kubelet.ground.cluster.now())
+    left = options.limit_bytes
+    is_first = True
+    async for lines in kubelet.ground.runtime.follow(launch.container_id):
+        # A kubelet that is cut off sends nothing, and no end either.
+        if not kubelet.is_online:
+            await asyncio.Event().wait()
+        chosen = _chosen(lines, options, now=kubelet.ground.cluster.now()) if is_first else lines
+        is_first = False
+        piece = _cut(chosen, dataclasses.replace(options, limit_bytes=left))
+        yield piece
+        if left is not None:
+            left -= len(piece)
+            if left <= 0:
+                return
 
 
 def _chosen(lines: list[LogLine], options: LogOptions, *, now: datetime) -> list[LogLine]:
@@ -140,6 +98,11 @@ def _chosen(lines: list[LogLine], options: LogOptions, *, now: datetime) -> list
     if options.tail is not None:
         lines = lines[-options.tail :] if options.tail else []
     return lines
+
+
+def _cut(lines: list[LogLine], options: LogOptions) -> bytes:
+    whole = b"".join(_printed(line, options) for line in lines)
+    return whole[: options.limit_bytes] if options.limit_bytes is not None else whole
 
 
 def _printed(line: LogLine, options: LogOptions) -> bytes:
