@@ -16,17 +16,21 @@ EVENTS = st.sampled_from(
     [
         *["pass", "pass that dies", "kubelet", "watch"] * 3,
         *["all goes well"] * 4,
+        *["workers work unwatched", "kubelets are slow"] * 2,
         *["stop", "start", "seconds", "minutes"] * 2,
+        *["watch one", "told again", "worker stalls", "stalled worker wakes"] * 2,
+        *["node lost", "node back", "taint", "server down", "server up"],
+        "namespace deleted",
         "container fails",
         "container finishes",
         "deleted by hand",
         "torn out",
     ]
 )
-# Nothing comes after the last wish, so it is made last or not at all.
-HISTORIES = st.tuples(st.lists(EVENTS, min_size=40, max_size=80), st.booleans()).map(
-    lambda found: [*found[0], "terminate"] if found[1] else found[0]
-)
+# No wish comes after the last, so it is made late or not at all; trouble does.
+HISTORIES = st.tuples(
+    st.lists(EVENTS, min_size=40, max_size=80), st.booleans(), st.lists(EVENTS, max_size=20)
+).map(lambda found: [*found[0], "terminate", *found[2]] if found[1] else found[0])
 
 
 def happen(world: World, event: str) -> None:
@@ -36,6 +40,15 @@ def happen(world: World, event: str) -> None:
                 world.take_step()
                 world.kubelet()
                 world.watch()
+        case "workers work unwatched":
+            for _ in range(6):
+                world.take_step()
+                world.pass_time(5)
+        case "kubelets are slow":
+            for _ in range(6):
+                world.watch()
+                world.take_step()
+                world.pass_time(5)
         case "pass":
             world.take_step()
         case "pass that dies":
@@ -58,6 +71,26 @@ def happen(world: World, event: str) -> None:
             world.delete_by_hand()
         case "torn out":
             world.tear_out()
+        case "watch one":
+            world.watch_one()
+        case "told again":
+            world.watch_again()
+        case "worker stalls":
+            world.stall()
+        case "stalled worker wakes":
+            world.wake_stalled()
+        case "node lost":
+            world.lose_node()
+        case "node back":
+            world.nodes["a"] = True
+        case "taint":
+            world.evict_from_lost()
+        case "server down":
+            world.is_down = True
+        case "server up":
+            world.is_down = False
+        case "namespace deleted":
+            world.delete_namespace()
         case "seconds":
             world.pass_time(20)
         case "minutes":
@@ -66,6 +99,8 @@ def happen(world: World, event: str) -> None:
 
 def settle(world: World) -> None:
     """Trouble is over: everybody does their part for long enough."""
+    world.wake_stalled()
+    world.is_down, world.nodes["a"] = False, True
     for _ in range(60):
         world.pass_time(61)
         world.kubelet()

@@ -4,11 +4,12 @@ Values only.  Any of them may be late, die between doing and writing, or do it t
 must hold in spite of that is claimed in `test_lifecycle_converges`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from provisioning import lifecycle
+from provisioning import lifecycle, refusals
+from provisioning.cluster.errors import NamespaceTerminating
 from provisioning.states import ENDED, AttemptState, Desired, Settlement, State
 from provisioning.steps import (
     Act,
@@ -40,11 +41,19 @@ class Pod:
     ran: bool = False
     deleting: bool = False
     finalizer: bool = True
+    node: str = ""
+    is_late: bool = False
+    """Posted by a worker that had lost its lease: a known name, cleared away when seen."""
+    is_left_behind: bool = False
+    """Its node was silent when the instance was given another attempt."""
 
     @property
     def occupies(self) -> bool:
-        """Whether it holds, or will hold, devices."""
-        return not self.deleting and self.phase in ("Pending", "Running")
+        """Whether it holds, or will hold, devices, and nobody has written it off."""
+        if self.is_late or self.is_left_behind:
+            return False
+        is_wanted = not self.deleting and self.phase in ("Pending", "Running")
+        return is_wanted or self.container == "running"
 
 
 @dataclass
@@ -66,6 +75,17 @@ class World:
     listed_at: datetime | None = None
     unpaid: int = 0
     """Runs whose pod was let go before their end was in the ledger."""
+    nodes: dict[str, bool] = field(default_factory=lambda: {"a": True, "b": True})
+    """Whether each node answers."""
+    is_down: bool = False
+    """The API server does not answer."""
+    is_namespace_going: bool = False
+    stalled: list[tuple[int, Effect]] = field(default_factory=list)
+    """What workers were about to do when they lost their leases."""
+    told: list[PodView] = field(default_factory=list)
+    """Everything the watch has said, to be said again."""
+    lost: set[int] = field(default_factory=set)
+    """Attempts that ended with their node, which nobody counts."""
 
     # --- the worker ----------------------------------------------------------------------
 
@@ -77,9 +97,33 @@ class World:
         step = self.plan()
         if isinstance(step, Move) and not dies:
             self.move(step.to, step.reason)
-        elif isinstance(step, Act):
+        elif isinstance(step, Act) and not self.is_unanswered(step):
             self.carry_out(step.effect, dies=dies)
         return step
+
+    def is_unanswered(self, act: Act) -> bool:
+        return self.is_down and not isinstance(act.effect, Place | AdoptPod | BuryAttempt)
+
+    def stall(self) -> None:
+        """A worker plans, and is not heard of until its lease has long run out."""
+        step = self.plan()
+        if isinstance(step, Act) and not isinstance(step.effect, Place):
+            self.stalled.append((self.named_attempt(), step.effect))
+
+    def named_attempt(self) -> int:
+        return max(self.attempts, default=0)
+
+    def wake_stalled(self) -> None:
+        """It does what it was about to do, and may write none of it down."""
+        for no, effect in self.stalled:
+            if isinstance(effect, CreatePod):
+                if not self.is_namespace_going and self.named(no) is None:
+                    self.pods[self.post(no)].is_late = no != self.named_attempt() or (
+                        self.attempts[no].state is AttemptState.GONE
+                    )
+            elif isinstance(effect, DeletePod | ReleasePod):
+                self.carry_out(effect, dies=True)
+        self.stalled.clear()
 
     def carry_out(self, effect: Effect, *, dies: bool) -> None:
         live = self.latest()
@@ -93,6 +137,9 @@ class World:
                 self.move(State.PROVISIONING, "placed")
             case CreatePod():
                 assert live
+                if self.is_namespace_going:
+                    self.refuse(live.no, dies=dies)
+                    return
                 uid = self.named(live.no) or self.post(live.no)
                 if not dies:
                     self.confirm(live.no, uid)
@@ -123,8 +170,26 @@ class World:
             case PrepareNamespace() | _:
                 pass
 
+    def refuse(self, no: int, *, dies: bool) -> None:
+        """The namespace is going; what the worker makes of that is what it would in earnest."""
+        answer = refusals.answer(
+            error=NamespaceTerminating(), effect=CreatePod(), of=self.situation()
+        )
+        assert answer.move
+        assert answer.drops_attempt
+        if not dies:
+            self.bury(no)
+            self.move(answer.move.to, answer.move.reason)
+
     def move(self, to: State, reason: str) -> None:
         assert lifecycle.is_legal(from_state=self.state, to=to), (self.state, to)
+        if reason == "node_lost":
+            self.lost.add(self.named_attempt())
+        if to is State.PROVISIONING:
+            for pod in self.pods.values():
+                # Only what lies on a silent node may still be there.
+                assert not pod.occupies or not self.nodes[pod.node] or pod.is_late
+                pod.is_left_behind = True
         self.state, self.since, self.reason = to, self.now, reason
         if to in ENDED:
             self.settled_launch_no = self.launch_no
@@ -160,15 +225,35 @@ class World:
     def kubelet(self) -> None:
         """Bring every pod one step on."""
         for uid, pod in list(self.pods.items()):
+            if pod.node and not self.nodes[pod.node]:
+                continue
             if pod.deleting and pod.scheduled and pod.phase in ("Pending", "Running"):
                 pod.phase, pod.container = "Failed", "terminated"
             elif pod.deleting:
                 pass
             elif not pod.scheduled:
-                pod.scheduled, pod.container = True, "waiting"
+                self.schedule(pod)
             elif pod.container == "waiting":
                 pod.phase, pod.container, pod.ran = "Running", "running", True
             self.remove_if_done(uid)
+
+    def schedule(self, pod: Pod) -> None:
+        node = next((name for name, is_ready in self.nodes.items() if is_ready), None)
+        if node:
+            pod.scheduled, pod.container, pod.node = True, "waiting", node
+
+    def lose_node(self) -> None:
+        """A node falls silent; what runs there runs on, and nobody hears of it."""
+        self.nodes["a"] = False
+
+    def evict_from_lost(self) -> None:
+        """The taint manager gives up on it: its pods are to go, and cannot."""
+        for pod in self.pods.values():
+            pod.deleting |= bool(pod.node) and not self.nodes[pod.node]
+
+    def delete_namespace(self) -> None:
+        self.is_namespace_going = True
+        self.delete_by_hand()
 
     def end_containers(self, phase: str) -> None:
         for pod in self.pods.values():
@@ -187,23 +272,45 @@ class World:
     # --- the watcher ---------------------------------------------------------------------
 
     def watch(self) -> None:
-        """See everything as it is now."""
+        """A list: see everything as it is now."""
+        if self.is_down:
+            return
         for uid in self.seen.keys() - self.pods.keys():
             self.missed.add(self.seen.pop(uid).attempt_no)
         for uid, pod in self.pods.items():
-            self.missed.discard(pod.attempt_no)
-            self.seen[uid] = PodView(
-                uid=uid,
-                attempt_no=pod.attempt_no,
-                phase=pod.phase,
-                is_scheduled=pod.scheduled,
-                container_state=pod.container,
-                exit_code=1 if pod.phase == "Failed" else None,
-                is_deleting=pod.deleting,
-                has_finalizer=pod.finalizer,
-                settlement=_settlement(pod),
-            )
+            self.see(uid, pod)
         self.listed_at = self.now
+        self.is_namespace_going &= bool(self.pods)
+
+    def watch_one(self) -> None:
+        """A watch: one change comes through, the others are late."""
+        if self.pods and not self.is_down:
+            self.see(*next(iter(self.pods.items())))
+
+    def see(self, uid: UUID, pod: Pod) -> None:
+        self.missed.discard(pod.attempt_no)
+        before = self.seen.get(uid)
+        self.seen[uid] = PodView(
+            uid=uid,
+            attempt_no=pod.attempt_no,
+            phase=pod.phase,
+            is_scheduled=pod.scheduled,
+            container_state=pod.container,
+            exit_code=1 if pod.phase == "Failed" else None,
+            is_deleting=pod.deleting,
+            has_finalizer=pod.finalizer,
+            # What has been settled is not taken back, whatever is told again.
+            settlement=_settlement(pod, before),
+            is_node_ready=not pod.node or self.nodes[pod.node],
+        )
+        self.told.append(self.seen[uid])
+
+    def watch_again(self) -> None:
+        """A watch begun anew from an old version says again what was so once."""
+        for view in self.told[-3:-1]:
+            if view.uid in self.seen and not self.is_down:
+                kept = self.seen[view.uid].settlement
+                self.seen[view.uid] = replace(view, settlement=kept)
 
     # --- the tenant ----------------------------------------------------------------------
 
@@ -226,7 +333,11 @@ class World:
 
     def situation(self) -> Situation:
         live = [a for a in self.attempts.values() if a.state is not AttemptState.GONE]
-        lately = [no for no, at in self.intended_at.items() if self.now - at < timedelta(hours=1)]
+        lately = [
+            no
+            for no, at in self.intended_at.items()
+            if self.now - at < timedelta(hours=1) and no not in self.lost
+        ]
         return Situation(
             seed=7,
             desired=self.desired,
@@ -246,7 +357,9 @@ class World:
         )
 
 
-def _settlement(pod: Pod) -> Settlement:
+def _settlement(pod: Pod, before: PodView | None) -> Settlement:
+    if before and before.settlement is Settlement.CLOSED:
+        return Settlement.CLOSED
     if not pod.ran:
         return Settlement.NEVER_RAN
     return Settlement.OPEN if pod.container == "running" else Settlement.CLOSED
