@@ -1,8 +1,9 @@
 """Questions to billing: what was used, what it comes to so far, what lacks proof."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.db.models import QuerySet
 
 from billing import charging, pricing
 from billing.booking import watermark_of
@@ -55,7 +56,7 @@ def provisional_total(*, account: Account, span: Span, at: datetime) -> Rating:
 
 def open_intervals_without_proof(
     *, proved_before: datetime, account_id: int | None = None
-) -> Iterable[UsageInterval]:
+) -> QuerySet[UsageInterval]:
     """Open intervals whose last proof is older than that, the longest unproved first."""
     running = UsageInterval.objects.filter(ended_at__isnull=True)
     if account_id is not None:

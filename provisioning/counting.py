@@ -33,7 +33,8 @@ def add_up(*, at: datetime) -> None:
 
     Called outside a transaction: two that add the same rows must not wait for each other long.
     """
-    found, _ = sorted(_counted.items()), _counted.clear()
+    found = sorted(_counted.items())
+    _counted.clear()
     with connection.cursor() as cursor:
         for (loop, result), times in found:
             cursor.execute(_ADD, [loop, result, times, at])

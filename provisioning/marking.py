@@ -7,7 +7,6 @@ raised was spoken to by a later state of this database; it is held until a perso
 and settled (`comparing`, `settling`).  Any way of restoring is noticed: nobody has to tell us.
 """
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from typing import Any, Final
 
 from django.db.models import F
 
-from provisioning import installation, names
+from provisioning import alarms, installation, names
 from provisioning.cluster import asking
 from provisioning.cluster.errors import NotFound
 from provisioning.errors import ProvisioningError
@@ -23,14 +22,13 @@ from provisioning.models import Cluster, ClusterMark, ClusterState, Hold, HoldCa
 from provisioning.names import Marks
 
 Clock = Callable[[], datetime]
-logger = logging.getLogger(__name__)
-
 # Nothing is done on a cluster whose number was compared longer ago than this.
 STALE_AFTER: Final = timedelta(seconds=90)
 REFRESH_AFTER: Final = timedelta(seconds=30)
 HELD_FOR: Final = timedelta(minutes=1)
 ASK_AGAIN: Final = timedelta(seconds=5)
 NUMBER: Final = "mark"
+ALARM: Final = "database_older"
 
 
 def is_held(cluster: Cluster) -> bool:
@@ -80,7 +78,8 @@ def hold(cluster: Cluster, *, cause: HoldCause, known_until: datetime | None, at
         defaults={"cause": cause, "known_until": known_until, "found_at": at},
     )
     if is_new:
-        logger.error("%s: held; it knows more than this database (%s)", cluster, cause)
+        message = "The cluster knows more than this database: compare, then settle."
+        alarms.raise_alarm(cluster=cluster, code=ALARM, message=message, at=at)
     return held
 
 
@@ -90,6 +89,7 @@ def release(cluster: Cluster, *, by: str, at: datetime) -> None:
     ClusterMark.objects.get_or_create(cluster=cluster)
     ClusterMark.objects.filter(cluster=cluster, no__lt=there).update(no=there)
     Hold.objects.filter(cluster=cluster, released_at=None).update(released_at=at, released_by=by)
+    alarms.settle_alarm(cluster=cluster, code=ALARM, at=at)
 
 
 def _number_on(cluster: Cluster, marks: Marks) -> int:

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "portal.tenants",
     "portal.quotas",
     "portal.requests",
+    "portal.notices",
     "portal.access",
     "portal.web",
     "portal.api",
@@ -252,6 +253,11 @@ SPECTACULAR_SETTINGS = {
         "InstanceStateEnum": "portal.api.words.INSTANCE_STATES",
         "AttemptStateEnum": "portal.api.words.ATTEMPT_STATES",
         "ClusterStateEnum": "portal.api.words.CLUSTER_STATES",
+        "ClusterQuestionEnum": "portal.api.words.CLUSTER_QUESTIONS",
+        "ClusterVerdictEnum": "portal.api.words.CLUSTER_VERDICTS",
+        "VolumeStateEnum": "portal.api.words.VOLUME_STATES",
+        "SecretKindEnum": "portal.api.words.SECRET_KINDS",
+        "IdentityEnum": "portal.api.words.IDENTITIES",
         "InvoiceStateEnum": "portal.api.words.INVOICE_STATES",
         "CloseExceptionCodeEnum": "portal.api.words.BLOCKERS",
     },
@@ -300,12 +306,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "carry notices": {
+        "task": "portal.carry_notices",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "forget idempotency keys": {
         "task": "portal.forget_idempotency_keys",
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
 }
+
+# --- operating ------------------------------------------------------------
+# Without a token the metrics are told to the machine itself alone.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- devices --------------------------------------------------------------
 # Families whose vendor published no device plugin are known by the name this farm gives them.

@@ -7,7 +7,7 @@ from django.test import Client
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("probe", ["live", "ready"])
+@pytest.mark.parametrize("probe", ["live", "ready", "watching"])
 @pytest.mark.parametrize("host", ["0.0.0.0:8000", "10.1.2.3", "localhost"])
 def test_a_probe_is_answered_under_any_host(client: Client, probe: str, host: str) -> None:
     assert client.get(f"/healthz/{probe}", headers={"host": host}).status_code == 200
