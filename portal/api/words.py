@@ -10,8 +10,8 @@ from billing.models import Invoice, InvoiceFile
 from portal.quotas.models import QuotaEntry
 from portal.requests.models import State as RequestState
 from portal.tenants import access
-from provisioning.models import ClusterState
-from provisioning.states import AttemptState, Desired, State
+from provisioning.models import ClusterState, Question, Verdict
+from provisioning.states import AttemptState, Desired, Identity, SecretKind, State, VolumeState
 
 ROLES: Final = [role.value for role in access.Role]
 PROJECT_ROLES: Final = [role.value for role in access.PROJECT_ROLES]
@@ -23,5 +23,10 @@ DESIRED: Final = [desired.value for desired in Desired]
 INSTANCE_STATES: Final = [state.value for state in State]
 ATTEMPT_STATES: Final = [state.value for state in AttemptState]
 CLUSTER_STATES: Final = [state.value for state in ClusterState]
+CLUSTER_QUESTIONS: Final = [question.value for question in Question]
+CLUSTER_VERDICTS: Final = [verdict.value for verdict in Verdict]
+IDENTITIES: Final = [identity.value for identity in Identity]
+VOLUME_STATES: Final = [state.value for state in VolumeState]
+SECRET_KINDS: Final = [kind.value for kind in SecretKind]
 INVOICE_STATES: Final = [state.value for state in Invoice.State]
 BLOCKERS: Final = [blocker.value for blocker in Blocker]

@@ -52,6 +52,12 @@ class Outlook:
         return sum(pool.free for pool in self.pools)
 
     @property
+    def oldest(self) -> FamilyCapacity | None:
+        """The pool of which we have heard nothing for longest."""
+        ages = {pool.state_age_seconds: pool for pool in self.pools}
+        return ages[None] if None in ages else ages.get(max(ages, default=None))
+
+    @property
     def starts_at_once(self) -> bool:
         """Whether some cluster has room for each instance now, as far as is known."""
         per_instance = self.instance_type.device_count

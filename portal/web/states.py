@@ -60,7 +60,31 @@ CLUSTER = {
     "removed": Shown(_("Removed"), "calm"),
 }
 
+VERDICT = {
+    "ok": Shown(_("Good"), "good"),
+    "failed": Shown(pgettext_lazy("verdict", "Not good"), "bad"),
+    "not_tried": Shown(_("Not tried"), "calm"),
+}
+
+QUESTION = {
+    "version": Shown(_("Version"), "calm"),
+    "watcher": Shown(_("The watcher's rights"), "calm"),
+    "worker": Shown(_("The worker's rights"), "calm"),
+    "access": Shown(_("The rights of access"), "calm"),
+    "devices": Shown(_("Devices on its nodes"), "calm"),
+    "device_ids": Shown(_("Which device a pod holds"), "calm"),
+    "device_access": Shown(_("Devices for ordinary users"), "calm"),
+    "network_policy": Shown(_("Network policies"), "calm"),
+}
+
+IDENTITY = {
+    "watcher": Shown(_("Watcher: looks, and changes nothing"), "calm"),
+    "worker": Shown(_("Worker: makes and ends pods"), "calm"),
+    "access": Shown(_("Access: reaches into instances"), "calm"),
+}
+
 TABLES = {"instance": INSTANCE, "request": REQUEST, "invoice": INVOICE, "cluster": CLUSTER}
+TABLES |= {"verdict": VERDICT, "question": QUESTION, "identity": IDENTITY}
 
 
 def shown_as(value: str, of: str) -> Shown:

@@ -16,7 +16,7 @@ from portal.web.pages import (
     quotas,
     usage,
 )
-from portal.web.pages.staff import approvals, billing, clusters, prices
+from portal.web.pages.staff import approvals, billing, cluster, clusters, prices
 
 app_name = "web"
 Routes = list[URLPattern | URLResolver]
@@ -76,13 +76,24 @@ INSTANCE_APPROVALS: Routes = [
     path("reject/", approvals.reject_instance_request, name="approvals-instances-reject"),
 ]
 
+CLUSTER: Routes = [
+    path("", cluster.show_cluster, name="clusters-one"),
+    path("pause/", cluster.pause, name="clusters-pause"),
+    path("resume/", cluster.resume, name="clusters-resume"),
+    path("drain/", cluster.drain, name="clusters-drain"),
+    path("remove/", cluster.remove, name="clusters-remove"),
+    path("probe/", cluster.probe, name="clusters-probe"),
+    path("examine/", cluster.examine, name="clusters-examine"),
+    path("instances/<uuid:instance_id>/move/", cluster.move, name="clusters-move"),
+    path("instances/<uuid:instance_id>/stop/", cluster.stop, name="clusters-stop"),
+]
+
 STAFF: Routes = [
     path("approvals/", approvals.show_queue, name="approvals"),
     path("approvals/instances/<uuid:instance_request_id>/", include(INSTANCE_APPROVALS)),
     path("approvals/<uuid:quota_request_id>/", include(QUOTA_APPROVALS)),
     path("clusters/", clusters.show_clusters, name="clusters"),
-    path("clusters/<slug:name>/pause/", clusters.pause, name="clusters-pause"),
-    path("clusters/<slug:name>/resume/", clusters.resume, name="clusters-resume"),
+    path("clusters/<slug:name>/", include(CLUSTER)),
     path("billing/", billing.show_accounts, name="billing"),
     path("billing/<int:account_id>/", billing.show_account, name="billing-account"),
     path("billing/<int:account_id>/cut/", billing.cut, name="billing-cut"),

@@ -22,6 +22,7 @@ class CapacitySerializer(serializers.Serializer[Any]):
     healthy = serializers.IntegerField()
     free = serializers.IntegerField()
     state_age_seconds = serializers.FloatField(allow_null=True)
+    is_stale = serializers.BooleanField()
 
 
 class CapacityViewSet(ViewSet):

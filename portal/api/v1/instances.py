@@ -1,11 +1,12 @@
 """Instances: what runs, what became of it, and what its members do with it."""
 
+from typing import Any
 from uuid import UUID
 
 import django_filters
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,11 +15,13 @@ from rest_framework.response import Response
 from portal.api import words
 from portal.api.resources import InstantField, TenantFilter, described_only
 from portal.api.v1.instance_access import InstanceAccess
+from portal.api.v1.instance_requests import SecretNameSerializer
 from portal.requests import operating
 from portal.tenants import scoping
 from portal.tenants.access import Action
-from provisioning import queries, reading
-from provisioning.models import Allocation, Attempt, Instance, Transition
+from provisioning import freshness, queries, reading
+from provisioning.freshness import Freshness
+from provisioning.models import Allocation, Attempt, Instance, InstanceVolume, Transition
 
 MOST_LOG_LINES = 5000
 
@@ -60,17 +63,45 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
         )
 
 
+class FreshnessSerializer(serializers.Serializer[Freshness]):
+    """The cluster it is on, and since when nothing was heard from there."""
+
+    cluster = serializers.CharField(source="cluster_name")
+    state_age_seconds = serializers.FloatField(source="seconds", allow_null=True)
+    is_stale = serializers.BooleanField()
+
+
+class MountedVolumeSerializer(serializers.ModelSerializer[InstanceVolume]):
+    """A volume the instance has, and where it finds it."""
+
+    volume = serializers.UUIDField(source="volume_id")
+    name = serializers.CharField(source="volume.name")
+
+    class Meta:
+        model = InstanceVolume
+        fields = ("volume", "name", "path")
+
+
 class InstanceDetailSerializer(InstanceSerializer):
     """An instance by itself: with its place in the queue, while it waits."""
 
     queue_position = serializers.SerializerMethodField()
+    volumes = MountedVolumeSerializer(many=True)
+    secrets = SecretNameSerializer(many=True)
+    seen = serializers.SerializerMethodField()
 
     class Meta(InstanceSerializer.Meta):
-        fields = (*InstanceSerializer.Meta.fields, "queue_position")
+        fields = (*InstanceSerializer.Meta.fields, "queue_position", "seen", "volumes", "secrets")
 
     def get_queue_position(self, instance: Instance) -> int | None:
         """Its place among those waiting for the same family, from 1."""
         return queries.queue_position(instance)
+
+    @extend_schema_field(FreshnessSerializer(allow_null=True))
+    def get_seen(self, instance: Instance) -> dict[str, Any] | None:
+        """How old what we know of it is; null while it is on no cluster."""
+        found = freshness.of_instance(instance, at=timezone.now())
+        return FreshnessSerializer(found).data if found else None
 
 
 class TransitionSerializer(serializers.ModelSerializer[Transition]):

@@ -1,30 +1,26 @@
 """Forms of the people who operate the farm: clusters and prices."""
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import PriceBook, Sku
 from portal.web.forms.instants import instant_input
+from portal.web.states import shown_as
+from provisioning.states import Identity
 
 LARGEST_KUBECONFIG = 256 * 1024
 
 
-class ClusterForm(forms.Form):
-    """A new cluster: its name here and how to reach it."""
+class KubeconfigField(forms.FileField):
+    """A kubeconfig as text: it is small and is UTF-8."""
 
-    name = forms.SlugField(
-        label=_("Name"),
-        max_length=40,
-        help_text=_("Lower-case letters, digits and hyphens. Tenants see it."),
-    )
-    kubeconfig = forms.FileField(
-        label=_("Kubeconfig file"),
-        help_text=_("With inline credentials only. It is stored encrypted and never shown again."),
-    )
-
-    def clean_kubeconfig(self) -> str:
-        """The file as text; a kubeconfig is small and is UTF-8."""
-        file = self.cleaned_data["kubeconfig"]
+    def clean(self, data: Any, initial: Any = None) -> str:
+        """Read the file."""
+        file = super().clean(data, initial)
+        if not file:
+            return ""
         if file.size > LARGEST_KUBECONFIG:
             raise forms.ValidationError(_("This file is too large for a kubeconfig."))
         try:
@@ -32,6 +28,47 @@ class ClusterForm(forms.Form):
         except UnicodeDecodeError:
             raise forms.ValidationError(_("This is not a text file.")) from None
         return text
+
+
+class ClusterForm(forms.Form):
+    """A new cluster: its name here and how to reach it, as one identity or as three."""
+
+    name = forms.SlugField(
+        label=_("Name"),
+        max_length=40,
+        help_text=_("Lower-case letters, digits and hyphens. Tenants see it."),
+    )
+    kubeconfig = KubeconfigField(
+        label=_("Kubeconfig file"),
+        help_text=_("With inline credentials only. It is stored encrypted and never shown again."),
+    )
+    watcher = KubeconfigField(label=_("The watcher's own"), required=False)
+    access = KubeconfigField(
+        label=_("Access's own"),
+        required=False,
+        help_text=_("Without files of their own, all use the first."),
+    )
+
+    def others(self) -> dict[Identity, str]:
+        """The kubeconfigs of identities that have their own."""
+        given = {one: self.cleaned_data[one] for one in (Identity.WATCHER, Identity.ACCESS)}
+        return {identity: text for identity, text in given.items() if text}
+
+
+class CredentialsForm(forms.Form):
+    """Other credentials of the same cluster."""
+
+    identity = forms.ChoiceField(label=_("Whose"), required=False)
+    kubeconfig = KubeconfigField(
+        label=_("Kubeconfig file"),
+        help_text=_("It has to lead to the very same cluster, which is asked first."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", str(_("Everybody's without their own")))]
+        choices += [(one.value, str(shown_as(one, "identity").label)) for one in Identity]
+        self.fields["identity"].choices = choices  # type: ignore[attr-defined]
 
 
 class NextRateForm(forms.Form):

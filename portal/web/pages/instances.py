@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.requests.models import LaunchedInstance
@@ -21,7 +22,7 @@ from portal.web.forms.instances import ExtensionForm
 from portal.web.paging import paged
 from portal.web.reaching import instance_in
 from portal.web.spending import spending_of
-from provisioning import pods, queries, reading
+from provisioning import freshness, pods, queries, reading
 from provisioning.errors import ProvisioningError
 from provisioning.models import Attempt, Instance
 from provisioning.states import State
@@ -109,6 +110,7 @@ def _told_about(instance: Instance) -> dict[str, object]:
         "spending": spending_of(instance),
         "timeline": reversed(queries.timeline(instance)),
         "devices": queries.devices_of(instance),
+        "freshness": freshness.of_instance(instance, at=timezone.now()),
         "attempt": attempts.order_by("-no").first(),
         "queue_position": queries.queue_position(instance),
         "launched_by": launched.select_related("instance_request__submitted_by").first(),

@@ -1,0 +1,176 @@
+"""One cluster: what was found of it, how it is reached, and what an operator does with it."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from portal.tenants.access import Action
+from portal.tenants.models import Tenant
+from portal.tenants.scoping import require_staff
+from portal.web.answering import (
+    SignedInRequest,
+    action,
+    attempt,
+    form_page,
+    is_accepted,
+    status_of,
+)
+from portal.web.forms.staff import CredentialsForm
+from portal.web.pages.staff.clusters import nodes_of
+from provisioning import clusters, draining, examining, freshness, probing
+from provisioning.models import Cluster, Instance
+from provisioning.states import Identity
+
+
+@form_page
+def show_cluster(request: SignedInRequest, name: str) -> HttpResponse:
+    """Show one cluster; take other credentials for it."""
+    is_replacing = request.method == "POST"
+    require_staff(request.user, Action.MANAGE_CLUSTER if is_replacing else Action.VIEW_CLUSTER)
+    cluster = get_object_or_404(Cluster, name=name)
+    form = CredentialsForm(request.POST or None, request.FILES or None)
+
+    def replace() -> None:
+        chosen = form.cleaned_data["identity"]
+        clusters.replace_kubeconfig(
+            cluster=cluster,
+            kubeconfig=form.cleaned_data["kubeconfig"],
+            identity=Identity(chosen) if chosen else None,
+            at=timezone.now(),
+        )
+
+    if is_replacing and is_accepted(form, replace):
+        return redirect("web:clusters-one", name)
+    at = timezone.now()
+    own = set(cluster.credentials.values_list("identity", flat=True))
+    guests = list(draining.instances_on(cluster)[:MOST_GUESTS])
+    names = dict(
+        Tenant.objects.filter(pk__in={guest.tenant_id for guest in guests}).values_list(
+            "pk", "name"
+        )
+    )
+    context = {
+        "cluster": cluster,
+        "findings": cluster.findings.all(),
+        "identities": [(one.value, one.value in own) for one in Identity],
+        "guests": [(guest, names.get(guest.tenant_id, "")) for guest in guests],
+        "remains": draining.remains_on(cluster),
+        "nodes": nodes_of(cluster),
+        "freshness": freshness.of_cluster(cluster, at=at),
+        "form": form,
+        "at": at,
+    }
+    return render(request, "web/staff/cluster.html", context, status=status_of(form))
+
+
+MOST_GUESTS = 200
+
+
+@action
+def pause(request: SignedInRequest, name: str) -> HttpResponse:
+    """Let no new pods onto a cluster."""
+    done = _("The cluster takes no new pods. What runs there keeps running.")
+    return _act(request, name, lambda one: clusters.pause_cluster(cluster=one), done=done)
+
+
+@action
+def resume(request: SignedInRequest, name: str) -> HttpResponse:
+    """Let pods onto a cluster again."""
+    done = _("The cluster takes new pods again.")
+    return _act(
+        request,
+        name,
+        lambda one: clusters.resume_cluster(cluster=one, at=timezone.now()),
+        done=done,
+    )
+
+
+@action
+def drain(request: SignedInRequest, name: str) -> HttpResponse:
+    """Begin to empty a cluster."""
+    done = _("The cluster is being drained. Whoever runs there has been told.")
+    return _act(
+        request,
+        name,
+        lambda one: draining.drain_cluster(cluster=one, at=timezone.now()),
+        done=done,
+    )
+
+
+@action
+def remove(request: SignedInRequest, name: str) -> HttpResponse:
+    """Let an empty cluster go."""
+    done = _("The cluster was removed. Its credentials are gone, its history stays.")
+    return _act(
+        request,
+        name,
+        lambda one: draining.remove_cluster(cluster=one, at=timezone.now()),
+        done=done,
+    )
+
+
+@action
+def probe(request: SignedInRequest, name: str) -> HttpResponse:
+    """Ask a cluster what it is."""
+    done = _("The cluster was asked.")
+    return _act(
+        request,
+        name,
+        lambda one: probing.probe_cluster(cluster=one, at=timezone.now()),
+        done=done,
+    )
+
+
+@action
+def examine(request: SignedInRequest, name: str) -> HttpResponse:
+    """Have a cluster examined with pods."""
+    done = _("The cluster is being examined with pods of our own. It takes a minute or two.")
+    return _act(
+        request,
+        name,
+        lambda one: examining.ask_for_examination(cluster=one, at=timezone.now()),
+        done=done,
+    )
+
+
+@action
+def move(request: SignedInRequest, name: str, instance_id: UUID) -> HttpResponse:
+    """Move an instance to another cluster."""
+    done = _("The instance is being moved. Its tenant has been told.")
+    return _act_on_guest(request, name, instance_id, draining.move_instance, done=done)
+
+
+@action
+def stop(request: SignedInRequest, name: str, instance_id: UUID) -> HttpResponse:
+    """Stop an instance that stands in the way."""
+    done = _("The instance is being stopped. Its tenant has been told.")
+    return _act_on_guest(request, name, instance_id, draining.stop_on_cluster, done=done)
+
+
+def _act(
+    request: SignedInRequest, name: str, act: Callable[[Cluster], object], *, done: str
+) -> HttpResponse:
+    require_staff(request.user, Action.MANAGE_CLUSTER)
+    cluster = get_object_or_404(Cluster, name=name)
+    to = reverse("web:clusters-one", args=[name])
+    return attempt(request, lambda: act(cluster), done=done, to=to)
+
+
+def _act_on_guest(
+    request: SignedInRequest,
+    name: str,
+    instance_id: UUID,
+    act: Callable[..., None],
+    *,
+    done: str,
+) -> HttpResponse:
+    def act_on(cluster: Cluster) -> None:
+        guest: Instance = get_object_or_404(draining.instances_on(cluster), pk=instance_id)
+        act(instance=guest, at=timezone.now())
+
+    return _act(request, name, act_on, done=done)
