@@ -11,7 +11,9 @@ from rest_framework.routers import SimpleRouter
 from portal.api.v1.accounts import AccountViewSet
 from portal.api.v1.billing_periods import BillingPeriodViewSet
 from portal.api.v1.capacity import CapacityViewSet
+from portal.api.v1.cluster_alarms import ClusterAlarmViewSet
 from portal.api.v1.clusters import ClusterViewSet
+from portal.api.v1.dead_letters import DeadLetterViewSet
 from portal.api.v1.images import ImageViewSet
 from portal.api.v1.instance_requests import InstanceRequestViewSet
 from portal.api.v1.instance_types import InstanceTypeViewSet
@@ -19,15 +21,18 @@ from portal.api.v1.instances import InstanceViewSet
 from portal.api.v1.invoices import InvoiceViewSet
 from portal.api.v1.me import MeViewSet
 from portal.api.v1.members import MemberViewSet
+from portal.api.v1.notices import NoticeViewSet
 from portal.api.v1.price_books import PriceBookViewSet, SkuViewSet
 from portal.api.v1.project_members import ProjectMemberViewSet
 from portal.api.v1.projects import ProjectViewSet
 from portal.api.v1.quota_requests import QuotaRequestViewSet
 from portal.api.v1.quotas import QuotaViewSet
 from portal.api.v1.rates import RateViewSet
+from portal.api.v1.tenant_images import TenantImageViewSet
 from portal.api.v1.tenants import TenantViewSet
 from portal.api.v1.tokens import TokenViewSet
 from portal.api.v1.usage import UsageViewSet
+from portal.api.v1.volumes import VolumeViewSet
 from portal.tenants.errors import NotFound
 
 
@@ -43,13 +48,16 @@ for name, resource in (
     ("accounts", AccountViewSet),
     ("billing-periods", BillingPeriodViewSet),
     ("capacity", CapacityViewSet),
+    ("cluster-alarms", ClusterAlarmViewSet),
     ("clusters", ClusterViewSet),
+    ("dead-letters", DeadLetterViewSet),
     ("images", ImageViewSet),
     ("instance-requests", InstanceRequestViewSet),
     ("instance-types", InstanceTypeViewSet),
     ("instances", InstanceViewSet),
     ("invoices", InvoiceViewSet),
     ("members", MemberViewSet),
+    ("notices", NoticeViewSet),
     ("price-books", PriceBookViewSet),
     ("project-members", ProjectMemberViewSet),
     ("projects", ProjectViewSet),
@@ -57,9 +65,11 @@ for name, resource in (
     ("quotas", QuotaViewSet),
     ("rates", RateViewSet),
     ("skus", SkuViewSet),
+    ("tenant-images", TenantImageViewSet),
     ("tenants", TenantViewSet),
     ("tokens", TokenViewSet),
     ("usage", UsageViewSet),
+    ("volumes", VolumeViewSet),
 ):
     router.register(name, resource, basename=f"api-{name}")
 

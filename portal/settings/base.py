@@ -215,6 +215,8 @@ USE_TZ = True
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 if env.str("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
+# Where mails say the portal is.
+PORTAL_URL = env.str("PORTAL_URL", default="http://127.0.0.1:8000")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="NPU Farm <farm@localhost>")
 
 # --- api ------------------------------------------------------------------
@@ -320,6 +322,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- operating ------------------------------------------------------------
 # Without a token the metrics are told to the machine itself alone.
+# A worker in which no task has run for so long ends, and is started again: longer than any task.
+WORKER_DEAF_AFTER_S = env.float("WORKER_DEAF_AFTER_S", default=120.0)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- devices --------------------------------------------------------------

@@ -9,6 +9,7 @@ from functools import cached_property
 from django.db.models import Q
 from django.http import HttpRequest
 
+from portal.notices import scoping as notices
 from portal.requests.models import InstanceRequest, QuotaRequest
 from portal.tenants.access import POLICY, Action, Role, StaffRole
 from portal.tenants.models import Membership, PlatformRole, ProjectMembership, Tenant, User
@@ -16,6 +17,7 @@ from portal.tenants.models import Membership, PlatformRole, ProjectMembership, T
 STAFF_SECTIONS = {
     "approvals": (Action.DECIDE_QUOTA_REQUEST, Action.VIEW_QUOTA_REQUEST),
     "clusters": (Action.VIEW_CLUSTER,),
+    "trouble": (Action.VIEW_INSTANCE,),
     "billing": (Action.VIEW_PERIOD,),
     "prices": (Action.VIEW_PRICES,),
 }
@@ -88,6 +90,11 @@ class Navigation:
         """How many wishes wait for an approver."""
         quota = QuotaRequest.objects.filter(state=QuotaRequest.OPEN).count()
         return quota + InstanceRequest.objects.filter(state=InstanceRequest.OPEN).count()
+
+    @cached_property
+    def unread_count(self) -> int:
+        """How many notices the person has not read."""
+        return 0 if self.user is None else notices.unread_count(self.user)
 
     @cached_property
     def _roles(self) -> list[Role]:

@@ -11,12 +11,13 @@ from portal.web.pages import (
     invoices,
     launching,
     members,
+    notices,
     operating,
     projects,
     quotas,
     usage,
 )
-from portal.web.pages.staff import approvals, billing, cluster, clusters, prices
+from portal.web.pages.staff import approvals, billing, cluster, clusters, prices, trouble
 
 app_name = "web"
 Routes = list[URLPattern | URLResolver]
@@ -94,6 +95,11 @@ STAFF: Routes = [
     path("approvals/<uuid:quota_request_id>/", include(QUOTA_APPROVALS)),
     path("clusters/", clusters.show_clusters, name="clusters"),
     path("clusters/<slug:name>/", include(CLUSTER)),
+    path("trouble/", trouble.show_trouble, name="trouble"),
+    path("trouble/letters/<int:letter_id>/retry/", trouble.retry, name="trouble-retry"),
+    path("trouble/letters/<int:letter_id>/close/", trouble.close, name="trouble-close"),
+    path("trouble/alarms/<int:alarm_id>/close/", trouble.close_alarm, name="trouble-alarm"),
+    path("trouble/alarms/<int:alarm_id>/release/", trouble.release, name="trouble-release"),
     path("billing/", billing.show_accounts, name="billing"),
     path("billing/<int:account_id>/", billing.show_account, name="billing-account"),
     path("billing/<int:account_id>/cut/", billing.cut, name="billing-cut"),
@@ -117,6 +123,10 @@ urlpatterns = [
     path("start/", front.start, name="start"),
     path("preferences/", front.preferences, name="preferences"),
     path("access/<uuid:instance_id>/<int:port>/", access.enter_port, name="access-port"),
+    path("notices/", notices.show_notices, name="notices"),
+    path("notices/bell/", notices.show_bell, name="notices-bell"),
+    path("notices/read/", notices.read_all, name="notices-read-all"),
+    path("notices/<int:notice_id>/read/", notices.read_one, name="notices-read"),
     path("t/<slug:slug>/", include(TENANT)),
     path("staff/", include(STAFF)),
 ]

@@ -1,0 +1,85 @@
+"""Say a notice in a sentence: its kind and detail in, words in the reader's language out.
+
+A kind without words of its own is told by its name, so that a new one is never silent.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as later
+
+from portal.notices.models import Notice
+
+SENTENCES: Final[dict[str, Promise]] = {
+    "device_unhealthy": later(
+        "A device of {instance} is reported unhealthy: {device} on {node}. The instance keeps"
+        " running; this time is not charged. You can move it to other devices."
+    ),
+    "device_recovered": later("The device of {instance} is healthy again: {device} on {node}."),
+    "node_unreachable": later(
+        "The node of {instance} does not answer: {node}. This time is not charged."
+    ),
+    "node_returned": later("The node of {instance} answers again: {node}."),
+    "node_lost": later("The node of {instance} is lost; another place is being looked for."),
+    "preempted": later("The cluster interrupted {instance}; another place is being looked for."),
+    "instance_failed": later("{instance} has failed and is no longer tried."),
+    "maintenance_planned": later(
+        "Maintenance is planned where {instance} runs, from {starts_at} to {ends_at}: {reason}"
+    ),
+    "maintenance_cancelled": later("The maintenance planned where {instance} runs is called off."),
+    "maintenance_moved": later("{instance} is moved elsewhere for maintenance: {reason}"),
+    "maintenance_stopped": later("{instance} is stopped for maintenance: {reason}"),
+    "lease_ending": later("The time of {instance} ends at {ends_at}."),
+    "lease_ended": later("The time of {instance} is up; it is stopped."),
+    "instance_idle": later("{instance} does not seem to use its devices."),
+    "volume_expiring": later("The volume {volume} expires at {expires_at}."),
+}
+INSTANTS: Final = ("starts_at", "ends_at", "expires_at", "until")
+
+
+class _Words(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "–"
+
+
+def sentence_of(notice: Notice) -> str:
+    """Say what happened."""
+    sentence = SENTENCES.get(notice.kind)
+    if sentence is None:
+        name = notice.detail.get("instance") or notice.tenant.name
+        return f"{name}: {notice.kind.replace('_', ' ')}"
+    words = _Words({key: _word(key, str(value)) for key, value in notice.detail.items()})
+    return str(sentence).format_map(words)
+
+
+def subject_of(notice: Notice) -> str:
+    """Say it as the subject of a mail: one line, not too long."""
+    name = notice.detail.get("instance") or notice.tenant.name
+    return f"[NPU Farm] {name}: {_(notice.kind.replace('_', ' '))}".replace("\n", " ")[:150]
+
+
+def mail_of(notice: Notice) -> str:
+    """Say it as a mail, with the way to it."""
+    address = f"{settings.PORTAL_URL.rstrip('/')}{address_of(notice)}"
+    return f"{sentence_of(notice)}\n\n{_('Tenant')}: {notice.tenant.name}\n{address}\n"
+
+
+def address_of(notice: Notice) -> str:
+    """Say where in the portal it is about."""
+    if notice.instance_id is not None:
+        return reverse("web:instances-one", args=[notice.tenant.slug, notice.instance_id])
+    return reverse("web:dashboard", args=[notice.tenant.slug])
+
+
+def _word(key: str, value: str) -> str:
+    if key not in INSTANTS:
+        return value
+    try:
+        return timezone.localtime(datetime.fromisoformat(value)).strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return value
