@@ -42,7 +42,7 @@ class AliceWorld(World):
     def marks(self) -> set[str]:
         """What gives Alice away wherever it is printed."""
         names = {self.tenant.slug, self.tenant.name, "alice@example.com", "detector"}
-        return names | {str(self.instance.pk), str(self.quota_request.pk)}
+        return names | {str(self.instance.pk), str(self.quota_request.pk), "datasets"}
 
     @property
     def quota(self) -> Quota:
@@ -131,6 +131,35 @@ def _staffs(path: str, who: str) -> Step:
 def _open(path: str, **words: Any) -> Step:
     return Step("get", path, stranger=Meets.THE_SAME, **words)
 
+
+VOLUMES = [
+    _mine("/volumes", asked=lambda w: {} if w.volume else {}),
+    Step("get", "/volumes/{id}", key=lambda w: w.volume.pk),
+    Step(
+        "post", "/volumes", status=201,
+        body=lambda w: {
+            "project": w.project.pk, "cluster": w.cluster.name, "name": "models", "size_gib": 5,
+        },
+    ),
+    # Its cluster does not answer: whether storage can grow is its to say.
+    Step(
+        "post", "/volumes/{id}/grow", key=lambda w: w.volume.pk, body=lambda w: {"size_gib": 20},
+        status=503,
+    ),
+    Step(
+        "post", "/volumes/{id}/expire", key=lambda w: w.volume.pk,
+        body=lambda w: {"expires_at": None},
+    ),
+    Step("post", "/volumes/{id}/delete", key=lambda w: w.volume.pk, status=202),
+    _mine("/tenant-images", asked=lambda w: {} if w.allowed else {}),
+    Step(
+        "post", "/tenant-images", who="erin", status=201,
+        body=lambda w: {"tenant": w.tenant.slug, "pattern": "registry.example/hers/*"},
+    ),
+    Step(
+        "post", "/tenant-images/{id}/withdraw", who="erin", key=lambda w: w.allowed.pk, status=204
+    ),
+]  # fmt: skip
 
 PEOPLE = [
     _open("/me"),
@@ -282,4 +311,4 @@ CLUSTERS = [
     Step("post", "/clusters/{id}/resume", who="erin", key=lambda w: w.cluster.pk),
 ]  # fmt: skip
 
-STEPS = [*PEOPLE, *CATALOGUE, *REQUESTS, *INSTANCES, *MONEY, *CLUSTERS]
+STEPS = [*PEOPLE, *CATALOGUE, *REQUESTS, *INSTANCES, *VOLUMES, *MONEY, *CLUSTERS]

@@ -21,6 +21,28 @@ from portal.requests.scoping import instance_request_for, instance_requests_of
 from portal.requests.wishes import InstanceWish
 from portal.tenants import scoping
 from portal.tenants.access import Action
+from provisioning.specs import SecretText, VolumeMount
+from provisioning.states import SecretKind
+
+
+class MountSerializer(serializers.Serializer[InstanceRequest]):
+    """A volume, and the path it is found under."""
+
+    volume = serializers.UUIDField()
+    path = serializers.CharField(max_length=200)
+
+
+class SecretNameSerializer(serializers.Serializer[InstanceRequest]):
+    """What a secret is called: the variable's or the file's name."""
+
+    kind = serializers.ChoiceField(choices=words.SECRET_KINDS)
+    name = serializers.CharField(max_length=100)
+
+
+class SecretSerializer(SecretNameSerializer):
+    """A secret, said once."""
+
+    value = serializers.CharField(max_length=65_536, trim_whitespace=False, write_only=True)
 
 
 class InstanceRequestSerializer(serializers.ModelSerializer[InstanceRequest]):
@@ -29,7 +51,9 @@ class InstanceRequestSerializer(serializers.ModelSerializer[InstanceRequest]):
     tenant = serializers.CharField(source="project.tenant.slug")
     project = serializers.IntegerField(source="project_id")
     instance_type = serializers.CharField(source="instance_type.slug")
-    image = serializers.CharField(source="image.slug")
+    image = serializers.CharField(source="image.slug", allow_null=True, default=None)
+    volumes = serializers.SerializerMethodField()
+    secrets = serializers.SerializerMethodField()
     hold_reasons = serializers.ListField(child=serializers.CharField())
     state = serializers.ChoiceField(choices=words.REQUEST_STATES)
     submitted_by = serializers.EmailField(source="submitted_by.email")
@@ -44,6 +68,10 @@ class InstanceRequestSerializer(serializers.ModelSerializer[InstanceRequest]):
             "project",
             "instance_type",
             "image",
+            "own_image",
+            "volumes",
+            "secrets",
+            "wants_token",
             "count",
             "name",
             "ends_at",
@@ -62,13 +90,27 @@ class InstanceRequestSerializer(serializers.ModelSerializer[InstanceRequest]):
         """The instances it launched."""
         return [each.instance_id for each in instance_request.launched_instances.all()]
 
+    @extend_schema_field(MountSerializer(many=True))
+    def get_volumes(self, instance_request: InstanceRequest) -> list[dict[str, str]]:
+        """The volumes it is to have, and where."""
+        return [{"volume": pk, "path": path} for pk, path in instance_request.volumes]
+
+    @extend_schema_field(SecretNameSerializer(many=True))
+    def get_secrets(self, instance_request: InstanceRequest) -> list[dict[str, str]]:
+        """The names of its secrets; values are shown to nobody."""
+        return [{"kind": kind, "name": name} for kind, name in instance_request.secret_names]
+
 
 class NewInstanceRequestSerializer(serializers.Serializer[InstanceRequest]):
     """What is wished for."""
 
     project = serializers.IntegerField()
     instance_type = serializers.CharField(max_length=60)
-    image = serializers.CharField(max_length=60)
+    image = serializers.CharField(max_length=60, default="", allow_blank=True)
+    own_image = serializers.CharField(max_length=300, default="", allow_blank=True)
+    volumes = MountSerializer(many=True, default=list, max_length=8)
+    secrets = SecretSerializer(many=True, default=list, max_length=30)
+    wants_token = serializers.BooleanField(default=False)
     count = serializers.IntegerField(default=1)
     name = serializers.CharField(max_length=63, default="", allow_blank=True)
     ends_at = InstantField(default=None, allow_null=True)
@@ -123,6 +165,13 @@ class InstanceRequestViewSet(Resource):
         wish = InstanceWish(
             instance_type_slug=body["instance_type"],
             image_slug=body["image"],
+            own_image=body["own_image"],
+            volumes=tuple(VolumeMount(each["volume"], each["path"]) for each in body["volumes"]),
+            secrets=tuple(
+                SecretText(SecretKind(each["kind"]), each["name"], each["value"])
+                for each in body["secrets"]
+            ),
+            wants_token=body["wants_token"],
             count=body["count"],
             name=body["name"],
             ends_at=body["ends_at"],

@@ -6,13 +6,16 @@ from functools import cached_property
 
 from billing import invoicing, periods
 from billing.models import Account, BillingPeriod, Invoice, Rate
+from portal.requests import storing
 from portal.requests.models import InstanceRequest, QuotaRequest, State
 from portal.tenants import joining
 from portal.tenants.access import Role
 from portal.tenants.models import Membership, Project, Tenant, User
-from provisioning.models import Instance
+from provisioning import images
+from provisioning.models import Instance, TenantImage, Volume
 from tests.factories import billing as billing_factory
 from tests.factories import portal as factory
+from tests.factories import provisioning as provisioning_factory
 from tests.factories.portal import AFTERNOON, NOON, Catalog
 
 
@@ -49,6 +52,19 @@ class World:
             hold_reasons=["no_end"],
             submitted_by=self.people["alice"],
             submitted_at=NOON,
+        )
+
+    @cached_property
+    def volume(self) -> Volume:
+        harbor = provisioning_factory.add_cluster(name="harbor")
+        return storing.create_volume(
+            project=self.project, cluster_name=harbor.name, name="datasets", size_gib=10, at=NOON
+        )
+
+    @cached_property
+    def allowed(self) -> TenantImage:
+        return images.allow_image(
+            tenant_id=self.tenant.pk, pattern="registry.example/bada/*", by="erin", at=NOON
         )
 
     @cached_property
