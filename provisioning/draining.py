@@ -11,9 +11,8 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
-from provisioning import events, installation, stopping
+from provisioning import events, installation, moving, stopping
 from provisioning.cluster import asking
-from provisioning.cluster.errors import NotFound, PreconditionFailed
 from provisioning.errors import ClusterInUse, IllegalClusterState, InstanceStaysHere
 from provisioning.models import (
     Attempt,
@@ -25,7 +24,7 @@ from provisioning.models import (
     ObservedPod,
     Volume,
 )
-from provisioning.states import AttemptState, Desired, VolumeState
+from provisioning.states import AttemptState, VolumeState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,29 +61,19 @@ def instances_on(cluster: Cluster) -> QuerySet[Instance]:
     return Instance.objects.filter(pk__in=live.values("instance")).order_by("ends_at", "pk")
 
 
-def move_instance(*, instance: Instance, at: datetime) -> None:
-    """End the instance's pod, so that it is placed again: on another cluster.
+def move_off(*, instance: Instance, at: datetime) -> None:
+    """Have the instance placed again, on another cluster; its tenant is told.
 
-    Only off a cluster that takes nothing new.  Its seconds are metered to the end, and it
-    keeps its quota while it waits for a place.  Asks the cluster.
+    Only off a cluster that takes nothing new.
     """
     attempt = _present_attempt(instance)
     if attempt.cluster.state == ClusterState.ACTIVE:
         raise InstanceStaysHere("Its cluster takes new pods, so it would come back.")
-    if instance.desired != Desired.RUNNING:
-        raise InstanceStaysHere("It is on its way out.")
     if instance.volumes.exists():
         raise InstanceStaysHere("Its volumes are on this cluster.")
-    try:
-        asking.delete_pod(
-            attempt.cluster,
-            namespace=attempt.namespace,
-            name=attempt.pod_name,
-            uid=str(attempt.uid),
-        )
-    except (NotFound, PreconditionFailed):
-        return
-    _tell("instance_moved", instance, attempt.cluster, at)
+    with transaction.atomic():
+        moving.move_instance(instance=instance, at=at)
+        _tell("instance_moved", instance, attempt.cluster, at)
 
 
 def stop_on_cluster(*, instance: Instance, at: datetime) -> None:

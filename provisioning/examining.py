@@ -37,8 +37,9 @@ from provisioning.states import Identity
 Clock = Callable[[], datetime]
 Raw = dict[str, Any]
 
-PATIENCE: Final = 45.0
-CLEARING: Final = 30.0
+# A worker that does nothing else for two minutes would be taken for deaf.
+PATIENCE: Final = 70.0
+CLEARING: Final = 15.0
 LOOK_EVERY: Final = 0.3
 CLAIM_LASTS: Final = timedelta(minutes=5)
 
@@ -97,7 +98,7 @@ def _examine(cluster: Cluster) -> list[Finding]:
         looking.look_at_identity(cluster, identity, namespace=ground.namespace)[0]
         for identity in Identity
     ]
-    bench = _Bench(cluster, ground, secrets.token_hex(3))
+    bench = _Bench(cluster, ground, secrets.token_hex(3), time.monotonic() + PATIENCE)
     bench.clear()
     try:
         return findings + _try_devices(bench, pools) + [_try_wall(bench)]
@@ -144,11 +145,12 @@ def _try_wall(bench: "_Bench") -> Finding:
 
 @dataclass(frozen=True)
 class _Bench:
-    """The pods of one examination on one cluster."""
+    """The pods of one examination on one cluster, and until when they are waited for."""
 
     cluster: Cluster
     ground: Ground
     token: str
+    deadline: float
 
     def name(self, word: object) -> str:
         """Name a pod of this examination."""
@@ -157,9 +159,8 @@ class _Bench:
     def outcomes_of(self, pods: Mapping[str, Raw]) -> dict[str, Tried]:
         """Start pods and wait for all of them together; what is refused is an outcome too."""
         outcomes = {key: refused for key, pod in pods.items() if (refused := self._start(pod))}
-        deadline = time.monotonic() + PATIENCE
         while left := pods.keys() - outcomes.keys():
-            is_late = time.monotonic() > deadline
+            is_late = time.monotonic() > self.deadline
             for key in left:
                 pod = self._read(pods[key])
                 if (came_to := probes.tried(pod)) is not None:
@@ -173,8 +174,7 @@ class _Bench:
         """Start a pod and return its address once it runs; empty when it does not."""
         if self._start(pod):
             return ""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+        while time.monotonic() < self.deadline:
             status = self._read(pod).get("status") or {}
             if status.get("phase") == "Running" and status.get("podIP"):
                 return str(status["podIP"])

@@ -21,7 +21,7 @@ def sweep() -> None:
 
 
 # It waits for pods, so it may take longer than what is asked of others.
-@shared_task(name=deferring.EXAMINE, soft_time_limit=200, time_limit=230)
+@shared_task(name=deferring.EXAMINE, soft_time_limit=110, time_limit=118)
 def examine_cluster(cluster_id: int) -> None:
     """Examine a cluster somebody has claimed for it."""
     cluster = Cluster.objects.filter(pk=cluster_id, examination_started_at__isnull=False).first()

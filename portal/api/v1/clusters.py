@@ -221,7 +221,7 @@ class ClusterViewSet(Resource):
     @action(detail=True, methods=["post"])
     def move(self, request: Request, pk: int) -> Response:
         """Move an instance off it, to any cluster that takes new pods."""
-        return self._act_on_guest(pk, draining.move_instance)
+        return self._act_on_guest(pk, draining.move_off)
 
     @extend_schema(request=GuestSerializer, responses=ClusterSerializer)
     @action(detail=True, methods=["post"])

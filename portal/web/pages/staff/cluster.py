@@ -142,7 +142,7 @@ def examine(request: SignedInRequest, name: str) -> HttpResponse:
 def move(request: SignedInRequest, name: str, instance_id: UUID) -> HttpResponse:
     """Move an instance to another cluster."""
     done = _("The instance is being moved. Its tenant has been told.")
-    return _act_on_guest(request, name, instance_id, draining.move_instance, done=done)
+    return _act_on_guest(request, name, instance_id, draining.move_off, done=done)
 
 
 @action
