@@ -152,5 +152,5 @@ def _tell(kind: str, instance: Instance, cluster: Cluster, at: datetime) -> None
         at=at,
         once=f"{cluster.name}/{instance.attempt_no}",
         cluster=cluster.name,
-        name=instance.name,
+        instance=instance.name,
     )

@@ -34,6 +34,14 @@ SENTENCES: Final[dict[str, Promise]] = {
     "maintenance_cancelled": later("The maintenance planned where {instance} runs is called off."),
     "maintenance_moved": later("{instance} is moved elsewhere for maintenance: {reason}"),
     "maintenance_stopped": later("{instance} is stopped for maintenance: {reason}"),
+    "cluster_draining": later(
+        "The cluster {cluster}, where {instance} runs, is being emptied. Stop it and start it"
+        " again to have it elsewhere, or it is moved or stopped for you."
+    ),
+    "instance_moved": later("{instance} is moved away from the cluster {cluster}."),
+    "instance_stopped_by_operator": later(
+        "{instance} is stopped: the cluster {cluster} is being emptied. You can start it again."
+    ),
     "lease_ending": later("The time of {instance} ends at {ends_at}."),
     "lease_ended": later("The time of {instance} is up; it is stopped."),
     "instance_idle": later("{instance} does not seem to use its devices."),
