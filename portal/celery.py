@@ -12,3 +12,4 @@ TRANSPORT_ALIASES["folder"] = "portal.engines.broker:Transport"
 app = Celery("npu_farm")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add("portal.pulse:Pulse")

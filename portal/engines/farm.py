@@ -30,7 +30,7 @@ class AlreadyUp(Exception):
 
 
 class DidNotStart(Exception):
-    """A part of the farm did not start; its log says why."""
+    """A part of the farm did not start, or ended unasked; its log says why."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,14 @@ def run(plan: Plan, *, say: Say) -> None:
             stdin=lock,
             start_new_session=True,
         )
-        with _stopped_by_signal(supervisord):
-            _bring_up(plan, server, child_environment, found, supervisord, say)
-            supervisord.wait()
-        (plan.home / "up.json").unlink(missing_ok=True)
+        try:
+            with _stopped_by_signal(supervisord):
+                _bring_up(plan, server, child_environment, found, supervisord, say)
+                ended = supervisord.wait()
+                # Told to stop, we do not come here.
+                raise DidNotStart(f"the supervisor ended with {ended}; see log/supervisor.log")
+        finally:
+            (plan.home / "up.json").unlink(missing_ok=True)
 
 
 def _bring_up(
@@ -114,7 +118,8 @@ def _programs(
     )
     if server is not None:
         # INT is PostgreSQL's fast shutdown; TERM would wait for every client.
-        program = processes.Program("postgres", server.command(), early=True, stop_signal="INT")
+        command = server.command(die_with_parent=True)
+        program = processes.Program("postgres", command, early=True, stop_signal="INT")
         found.insert(0, program)
     return found
 

@@ -49,7 +49,7 @@ def programs(
     sandbox = [python, "-m", "provisioning.sandbox", "--port", str(sandbox_port)]
     listen = ["--host", address, "--port", str(port), "--workers", str(web_processes)]
     found = [
-        Program("web", [python, "-m", "uvicorn", "portal.asgi:application", "--lifespan", "off",
+        Program("web", [python, "-m", "uvicorn", "portal.asgi:application", "--lifespan", "on",
                         "--no-access-log", *_LET_GO, *listen]),
         Program("worker", [*celery, "worker", "-Q", QUEUES, "--concurrency", "2",
                            "--without-gossip", "--without-mingle", "--loglevel", "INFO"],
@@ -125,11 +125,16 @@ class Supervisor:
         return {info["name"]: (info["statename"], info["pid"]) for info in infos}
 
 
+def _mortal(program: Program) -> list[str]:
+    # A supervisor that is killed stops nothing; the kernel does it then.
+    return ["setpriv", "--pdeathsig", program.stop_signal, "--", *program.command]
+
+
 def _section(program: Program, checkout: Path) -> str:
     return "\n".join(
         [
             f"[program:{program.name}]",
-            f"command={shlex.join(program.command)}",
+            f"command={shlex.join(_mortal(program))}",
             f"directory={checkout}",
             f"autostart={'true' if program.early else 'false'}",
             "autorestart=true",
