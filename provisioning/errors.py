@@ -256,3 +256,9 @@ class PortNotOpen(ProvisioningError):
     """This port of the instance is not open."""
 
     code = "port_not_open"
+
+
+class LaunchHasEnded(ProvisioningError):
+    """The launch has ended; its tenant may start the instance again."""
+
+    code = "launch_has_ended"

@@ -44,6 +44,22 @@ WORDS: dict[str, Promise] = {
     "pod_vanished": _("Its pod is gone from the cluster; another is being started."),
     "deleted_outside": _("Somebody deleted its pod in the cluster; another is being started."),
     "preempted": _("The cluster took its place for something else; another is being started."),
+    "drained": _("The cluster sent it away for maintenance; another is being started."),
+    "node_shut_down": _("Its node was shut down; another is being started."),
+    "device_unhealthy": _(
+        "It runs, and one of its devices is reported unhealthy. Stop and start it to move."
+    ),
+    "no_such_product": _("No node of the farm has this kind of device any longer."),
+    "disrupted_too_often": _("The cluster interrupted it too often, and it was given up."),
+    "name_taken": _("Another pod has this name in the cluster."),
+    "quota_conflict": _("The cluster's own quota was being written; it is tried again."),
+    # What operators are told
+    "not_started": _("It did not start in time."),
+    "pod_will_not_go": _("Its pod does not go."),
+    "orphans_blocked": _("Pods carry our marks and are of no attempt we know; none is touched."),
+    "namespace_stuck": _("A tenant's namespace has been going for more than ten minutes."),
+    "watch_denied": _("The watcher is not let in; what is shown grows old."),
+    "finalizers_forced": _("Pods were let go before their seconds were settled."),
     "evicted": _("The node sent it away; another is being started."),
     "disrupted": _("The cluster interrupted it; another is being started."),
     "device_not_admitted": _("The node did not hand out the device; it is tried again."),

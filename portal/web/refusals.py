@@ -38,6 +38,11 @@ SENTENCES: dict[str, Promise] = {
     "lease_too_long": gettext_lazy("So late an end needs a new request, which a person looks at."),
     "conflict_of_interest": gettext_lazy("Nobody decides a request of a tenant they belong to."),
     # provisioning
+    "already_closed": gettext_lazy("Somebody has closed this already."),
+    "nothing_to_release": gettext_lazy("None of these pods waits for a person any more."),
+    "launch_has_ended": gettext_lazy(
+        "The launch has ended; its tenant may start the instance again."
+    ),
     "unknown_instance_type": gettext_lazy("There is no such instance type."),
     "retired_instance_type": gettext_lazy("This instance type is no longer offered."),
     "unknown_image": gettext_lazy("There is no such image, or it is no longer offered."),

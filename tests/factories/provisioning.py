@@ -13,7 +13,16 @@ from provisioning.cluster import kubeconfigs
 from provisioning.cluster.sealing import seal
 from provisioning.looking import Finding, Look
 from provisioning.manifests import pod_for
-from provisioning.models import Attempt, Cluster, Instance, Node, Question, Verdict
+from provisioning.models import (
+    Attempt,
+    Cluster,
+    ClusterAlarm,
+    DeadLetter,
+    Instance,
+    Node,
+    Question,
+    Verdict,
+)
 from provisioning.names import Marks
 from provisioning.specs import InstanceSpec, PodSpec
 
@@ -98,6 +107,18 @@ def add_nodes(
     """Take nodes into the inventory as the watcher does."""
     found = inventorying.read_nodes(raw or [raw_node()], leases)
     return inventorying.record_nodes(cluster=cluster, found=found, at=NOON)
+
+
+def dead_letter(instance: Instance, *, code: str = "pod_will_not_go") -> DeadLetter:
+    """Somebody has to look at the instance."""
+    return DeadLetter.objects.create(
+        instance=instance, code=code, message="It does not go.", first_at=NOON, last_at=NOON
+    )
+
+
+def alarm(cluster: Cluster, *, code: str = "orphans_blocked") -> ClusterAlarm:
+    """Somebody has to look at the cluster."""
+    return ClusterAlarm.objects.create(cluster=cluster, code=code, first_at=NOON, last_at=NOON)
 
 
 def open_account() -> Account:

@@ -309,6 +309,50 @@ CLUSTERS = [
     Step("post", "/clusters/{id}/probe", who="erin", key=lambda w: w.cluster.pk, status=503),
     Step("post", "/clusters/{id}/pause", who="erin", key=lambda w: w.cluster.pk),
     Step("post", "/clusters/{id}/resume", who="erin", key=lambda w: w.cluster.pk),
+    Step("post", "/clusters/{id}/examine", who="erin", key=lambda w: w.cluster.pk, status=202),
+    Step("post", "/clusters/{id}/drain", who="erin", key=lambda w: w.cluster.pk),
+    # It has to be drained first, and nobody answers there.
+    Step("post", "/clusters/{id}/remove", who="erin", key=lambda w: w.cluster.pk, status=503),
+    Step(
+        "post", "/clusters/{id}/credentials", who="erin", key=lambda w: w.cluster.pk, status=422,
+        body=lambda w: {"kubeconfig": "not one"},
+    ),
+    Step("get", "/clusters/{id}/instances", who="erin", key=lambda w: w.cluster.pk),
+    # Hers is on no cluster, and that is what the operator is told.
+    Step(
+        "post", "/clusters/{id}/move", who="erin", key=lambda w: w.cluster.pk, status=404,
+        body=lambda w: {"instance_id": w.instance.pk},
+    ),
+    Step(
+        "post", "/clusters/{id}/stop", who="erin", key=lambda w: w.cluster.pk, status=404,
+        body=lambda w: {"instance_id": w.instance.pk},
+    ),
 ]  # fmt: skip
 
-STEPS = [*PEOPLE, *CATALOGUE, *REQUESTS, *INSTANCES, *VOLUMES, *MONEY, *CLUSTERS]
+WHY = {"reason": "Looked at."}
+
+
+def _letter(world: AliceWorld) -> object:
+    return provisioning_factory.dead_letter(world.instance).pk
+
+
+def _alarm(world: AliceWorld) -> object:
+    return provisioning_factory.alarm(world.cluster).pk
+
+
+TROUBLE = [
+    _staffs("/dead-letters", "erin"),
+    Step("get", "/dead-letters/{id}", who="erin", key=_letter),
+    Step("post", "/dead-letters/{id}/retry", who="erin", key=_letter, body=lambda w: WHY),
+    Step("post", "/dead-letters/{id}/close", who="erin", key=_letter, body=lambda w: WHY),
+    _staffs("/cluster-alarms", "erin"),
+    Step("get", "/cluster-alarms/{id}", who="erin", key=_alarm),
+    Step("get", "/cluster-alarms/{id}/orphans", who="erin", key=_alarm),
+    Step(
+        "post", "/cluster-alarms/{id}/release", who="erin", key=_alarm, status=409,
+        body=lambda w: {**WHY, "uids": ["11111111-1111-4111-8111-111111111111"]},
+    ),
+    Step("post", "/cluster-alarms/{id}/close", who="erin", key=_alarm, body=lambda w: WHY),
+]  # fmt: skip
+
+STEPS = [*PEOPLE, *CATALOGUE, *REQUESTS, *INSTANCES, *VOLUMES, *MONEY, *TROUBLE, *CLUSTERS]

@@ -69,6 +69,25 @@ def _cluster(world: World) -> Words:
     return {"name": "east"}
 
 
+def _guest(world: World) -> Words:
+    cluster = provisioning_factory.add_cluster(name="east")
+    provisioning_factory.put_on(world.instance, cluster)
+    return {"name": "east", "instance_id": world.instance.pk}
+
+
+def _letter(world: World) -> Words:
+    return {"letter_id": provisioning_factory.dead_letter(world.instance).pk}
+
+
+def _alarm(world: World) -> Words:
+    cluster = provisioning_factory.add_cluster(name="south")
+    return {"alarm_id": provisioning_factory.alarm(cluster).pk}
+
+
+def _why(world: World) -> Words:
+    return {"reason": "Looked at."}
+
+
 def _rate(world: World) -> Words:
     return {"rate_id": world.rate.pk}
 
@@ -122,6 +141,8 @@ PAGES = [
     Address("approvals-quota", who="bob", kwargs=_decision),
     Address("approvals-instances", who="bob", kwargs=_held_decision),
     Address("clusters", who="erin"),
+    Address("trouble", who="erin"),
+    Address("clusters-one", who="erin", kwargs=_cluster),
     Address("billing", who="dana"),
     Address("billing-account", who="dana", kwargs=_account),
     Address("prices", who="dana"),
@@ -156,8 +177,18 @@ ACTIONS = [
         "approvals-instances-reject", who="bob", verb="post", kwargs=_held_decision,
         data=lambda _: {"reason": "Not now."}, status=302,
     ),
+    Address("trouble-retry", who="erin", verb="post", kwargs=_letter, data=_why, status=302),
+    Address("trouble-close", who="erin", verb="post", kwargs=_letter, data=_why, status=302),
+    Address("trouble-alarm", who="erin", verb="post", kwargs=_alarm, data=_why, status=302),
+    Address("trouble-release", who="erin", verb="post", kwargs=_alarm, data=_why, status=302),
     Address("clusters-pause", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-resume", who="erin", verb="post", kwargs=_cluster, status=302),
+    Address("clusters-drain", who="erin", verb="post", kwargs=_cluster, status=302),
+    Address("clusters-remove", who="erin", verb="post", kwargs=_cluster, status=302),
+    Address("clusters-probe", who="erin", verb="post", kwargs=_cluster, status=302),
+    Address("clusters-examine", who="erin", verb="post", kwargs=_cluster, status=302),
+    Address("clusters-move", who="erin", verb="post", kwargs=_guest, status=302),
+    Address("clusters-stop", who="erin", verb="post", kwargs=_guest, status=302),
     Address("billing-cut", who="dana", verb="post", kwargs=_account, status=302),
     Address(
         "billing-draft", who="dana", verb="post", status=302,
