@@ -6,6 +6,7 @@ a person may close it too.  Instances have dead letters, clusters have these.
 
 import logging
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -14,6 +15,8 @@ from provisioning.errors import AlreadyClosed
 from provisioning.models import Cluster, ClusterAlarm
 
 logger = logging.getLogger(__name__)
+
+IT_IS_OVER: Final = "over"
 
 
 def open_alarms() -> QuerySet[ClusterAlarm]:
@@ -44,7 +47,7 @@ def raise_alarm(
 def settle_alarm(*, cluster: Cluster, code: str, at: datetime, subject: str = "") -> None:
     """Close an alarm because its cause is gone; none open is as good."""
     ClusterAlarm.objects.filter(cluster=cluster, code=code, subject=subject, closed_at=None).update(
-        closed_at=at, close_reason="over"
+        closed_at=at, close_reason=IT_IS_OVER
     )
 
 

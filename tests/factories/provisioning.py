@@ -20,6 +20,8 @@ from provisioning.models import (
     DeadLetter,
     Instance,
     Node,
+    ObservedPod,
+    Pool,
     Question,
     Verdict,
 )
@@ -119,6 +121,45 @@ def dead_letter(instance: Instance, *, code: str = "pod_will_not_go") -> DeadLet
 def alarm(cluster: Cluster, *, code: str = "orphans_blocked") -> ClusterAlarm:
     """Somebody has to look at the cluster."""
     return ClusterAlarm.objects.create(cluster=cluster, code=code, first_at=NOON, last_at=NOON)
+
+
+def put_on(instance: Instance, cluster: Cluster) -> Attempt:
+    """The instance has a pod on the cluster, as far as we know."""
+    pool, _ = Pool.objects.get_or_create(
+        cluster=cluster, family=instance.instance_type.family, resource_name=RNGD
+    )
+    Instance.objects.filter(pk=instance.pk).update(attempt_no=1, state="running", pool=pool)
+    instance.refresh_from_db()
+    return Attempt.objects.create(
+        instance=instance,
+        no=1,
+        launch_no=instance.launch_no,
+        cluster=cluster,
+        pool=pool,
+        namespace="npu-test0001-t1",
+        pod_name=f"{instance.pk}-a1",
+        spec_hash="x",
+        device_count=instance.device_count,
+        intended_at=NOON,
+        created_at=NOON,
+        state="created",
+        uid=uuid4(),
+    )
+
+
+def orphan(cluster: Cluster) -> ObservedPod:
+    """A pod nobody knows, seen by two lists."""
+    Cluster.objects.filter(pk=cluster.pk).update(last_list_at=NOON + timedelta(hours=1))
+    return ObservedPod.objects.create(
+        cluster=cluster,
+        uid=uuid4(),
+        namespace="npu-x-t1",
+        name=f"stray-{next(_numbers)}",
+        resource_version="1",
+        phase="Running",
+        first_seen_at=NOON,
+        seen_at=NOON,
+    )
 
 
 def open_account() -> Account:

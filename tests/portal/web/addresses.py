@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from django.urls import reverse
 
 from provisioning import exposing
+from provisioning.models import Cluster
 from tests.factories import portal as factory
 from tests.factories import provisioning as provisioning_factory
 from tests.factories.portal import NOON
@@ -86,6 +87,11 @@ def _alarm(world: World) -> Words:
 
 def _why(world: World) -> Words:
     return {"reason": "Looked at."}
+
+
+def _releasing(world: World) -> Words:
+    cluster = Cluster.objects.get(name="south")
+    return {**_why(world), "uids": [str(provisioning_factory.orphan(cluster).uid)]}
 
 
 def _rate(world: World) -> Words:
@@ -180,7 +186,9 @@ ACTIONS = [
     Address("trouble-retry", who="erin", verb="post", kwargs=_letter, data=_why, status=302),
     Address("trouble-close", who="erin", verb="post", kwargs=_letter, data=_why, status=302),
     Address("trouble-alarm", who="erin", verb="post", kwargs=_alarm, data=_why, status=302),
-    Address("trouble-release", who="erin", verb="post", kwargs=_alarm, data=_why, status=302),
+    Address(
+        "trouble-release", who="erin", verb="post", kwargs=_alarm, data=_releasing, status=302
+    ),
     Address("clusters-pause", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-resume", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-drain", who="erin", verb="post", kwargs=_cluster, status=302),

@@ -1,21 +1,15 @@
 """What waits for an operator: shown, answered with a reason, and kept with a name."""
 
-from datetime import timedelta
-from uuid import uuid4
-
 import pytest
 from django.test import Client
 
 from provisioning.models import (
-    Cluster,
     ClusterAlarm,
     DeadLetter,
     Instance,
-    ObservedPod,
     OrphanRelease,
 )
 from tests.factories import provisioning as factory
-from tests.factories.portal import NOON
 from tests.portal.web.conftest import Visits
 from tests.portal.web.world import World
 
@@ -31,19 +25,6 @@ def erins(world: World, visit: Visits) -> Client:
 @pytest.fixture
 def letter(world: World) -> DeadLetter:
     return factory.dead_letter(world.instance)
-
-
-def _orphan(cluster: Cluster) -> ObservedPod:
-    return ObservedPod.objects.create(
-        cluster=cluster,
-        uid=uuid4(),
-        namespace="npu-x-t1",
-        name=f"stray-{uuid4()}",
-        resource_version="1",
-        phase="Running",
-        first_seen_at=NOON,
-        seen_at=NOON,
-    )
 
 
 def test_a_letter_is_tried_again_with_a_reason_and_a_name(
@@ -87,9 +68,8 @@ def test_a_launch_that_has_ended_is_its_tenants_to_start(erins: Client, letter: 
 
 def test_exactly_the_pods_that_were_shown_are_released(erins: Client) -> None:
     cluster = factory.add_cluster()
-    Cluster.objects.update(last_list_at=NOON + timedelta(hours=1))
     alarm = factory.alarm(cluster)
-    shown, later = _orphan(cluster), _orphan(cluster)
+    shown, later = factory.orphan(cluster), factory.orphan(cluster)
     assert shown.name in erins.get("/staff/trouble/").content.decode()
     erins.post(f"/staff/trouble/alarms/{alarm.pk}/release/", {**WHY, "uids": [str(shown.uid)]})
     release = OrphanRelease.objects.get()
