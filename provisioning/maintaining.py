@@ -118,9 +118,10 @@ def windows_touching(instance: Instance, *, at: datetime) -> list[MaintenanceWin
     attempt = _live_attempt(instance)
     if attempt is None:
         return []
-    until = instance.ends_at or at + timedelta(days=3650)
     pod = ObservedPod.objects.filter(cluster=attempt.cluster_id, uid=attempt.uid).first()
-    rows = selling.windows_before(until, at=at).filter(cluster=attempt.cluster_id)
+    rows = selling.coming_windows(at=at).filter(cluster=attempt.cluster_id)
+    if instance.ends_at is not None:
+        rows = rows.filter(starts_at__lt=instance.ends_at)
     return [
         window
         for window in rows.prefetch_related("nodes")
@@ -140,7 +141,7 @@ def windows_for_launch(
 
 def keep_windows(*, at: datetime) -> None:
     """Announce, open and end what is due."""
-    for window in selling.windows_before(at + timedelta(days=3650), at=at):
+    for window in selling.coming_windows(at=at):
         announce(window=window, at=at)
     for window in _due(at):
         _open(window, at)

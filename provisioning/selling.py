@@ -69,9 +69,12 @@ def closed_nodes(*, instance: Instance, pools: Iterable[Pool], at: datetime) -> 
 
 def windows_before(until: datetime, *, at: datetime) -> QuerySet[MaintenanceWindow]:
     """Return the windows that are open or open before an instant."""
-    return MaintenanceWindow.objects.filter(
-        starts_at__lt=until, ends_at__gt=at, cancelled_at=None, ended_at=None
-    )
+    return coming_windows(at=at).filter(starts_at__lt=until)
+
+
+def coming_windows(*, at: datetime) -> QuerySet[MaintenanceWindow]:
+    """Return the windows that are open or will be."""
+    return MaintenanceWindow.objects.filter(ends_at__gt=at, cancelled_at=None, ended_at=None)
 
 
 def covered_by(window: MaintenanceWindow) -> Q:

@@ -18,7 +18,9 @@ from portal.api.v1.images import ImageViewSet
 from portal.api.v1.instance_requests import InstanceRequestViewSet
 from portal.api.v1.instance_types import InstanceTypeViewSet
 from portal.api.v1.instances import InstanceViewSet
+from portal.api.v1.inventory import DeviceViewSet, NodeViewSet
 from portal.api.v1.invoices import InvoiceViewSet
+from portal.api.v1.maintenance_windows import MaintenanceWindowViewSet
 from portal.api.v1.me import MeViewSet
 from portal.api.v1.members import MemberViewSet
 from portal.api.v1.notices import NoticeViewSet
@@ -57,6 +59,9 @@ for name, resource in (
     ("instances", InstanceViewSet),
     ("invoices", InvoiceViewSet),
     ("members", MemberViewSet),
+    ("devices", DeviceViewSet),
+    ("maintenance-windows", MaintenanceWindowViewSet),
+    ("nodes", NodeViewSet),
     ("notices", NoticeViewSet),
     ("price-books", PriceBookViewSet),
     ("project-members", ProjectMemberViewSet),

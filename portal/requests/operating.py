@@ -14,7 +14,7 @@ from portal.requests import policies
 from portal.requests.errors import LeaseTooLong
 from portal.requests.limits import limits_in_force
 from portal.tenants.models import Project, User
-from provisioning import images, stopping
+from provisioning import images, moving, stopping
 from provisioning.models import Instance
 
 
@@ -38,6 +38,11 @@ def start_instance(*, instance: Instance, by: User, at: datetime) -> Instance:
         by=by.email,
     )
     return stopping.start_instance(instance=instance, at=at)
+
+
+def move_instance(*, instance: Instance, at: datetime) -> Instance:
+    """Wish that it gives up its devices for others; its quota stays reserved."""
+    return moving.move_instance(instance=instance, at=at)
 
 
 def extend_lease(*, instance: Instance, ends_at: datetime | None, at: datetime) -> Instance:

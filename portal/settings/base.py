@@ -260,6 +260,8 @@ SPECTACULAR_SETTINGS = {
         "VolumeStateEnum": "portal.api.words.VOLUME_STATES",
         "SecretKindEnum": "portal.api.words.SECRET_KINDS",
         "IdentityEnum": "portal.api.words.IDENTITIES",
+        "HealthEnum": "portal.api.words.HEALTHS",
+        "MaintenancePolicyEnum": "portal.api.words.MAINTENANCE_POLICIES",
         "InvoiceStateEnum": "portal.api.words.INVOICE_STATES",
         "CloseExceptionCodeEnum": "portal.api.words.BLOCKERS",
     },

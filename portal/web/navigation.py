@@ -18,6 +18,8 @@ STAFF_SECTIONS = {
     "approvals": (Action.DECIDE_QUOTA_REQUEST, Action.VIEW_QUOTA_REQUEST),
     "clusters": (Action.VIEW_CLUSTER,),
     "trouble": (Action.VIEW_INSTANCE,),
+    "inventory": (Action.VIEW_CLUSTER,),
+    "maintenance": (Action.VIEW_CLUSTER,),
     "billing": (Action.VIEW_PERIOD,),
     "prices": (Action.VIEW_PRICES,),
 }

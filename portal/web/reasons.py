@@ -43,6 +43,7 @@ WORDS: dict[str, Promise] = {
     "node_lost": _("Its node is lost; another place is being looked for."),
     "pod_vanished": _("Its pod is gone from the cluster; another is being started."),
     "deleted_outside": _("Somebody deleted its pod in the cluster; another is being started."),
+    "moved": _("It was asked to run elsewhere; another place is being looked for."),
     "preempted": _("The cluster took its place for something else; another is being started."),
     "drained": _("The cluster sent it away for maintenance; another is being started."),
     "node_shut_down": _("Its node was shut down; another is being started."),

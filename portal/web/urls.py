@@ -17,7 +17,16 @@ from portal.web.pages import (
     quotas,
     usage,
 )
-from portal.web.pages.staff import approvals, billing, cluster, clusters, prices, trouble
+from portal.web.pages.staff import (
+    approvals,
+    billing,
+    cluster,
+    clusters,
+    inventory,
+    maintenance,
+    prices,
+    trouble,
+)
 
 app_name = "web"
 Routes = list[URLPattern | URLResolver]
@@ -40,6 +49,7 @@ INSTANCES: Routes = [
     path("<uuid:instance_id>/stop/", operating.stop, name="instances-stop"),
     path("<uuid:instance_id>/start/", operating.start, name="instances-start"),
     path("<uuid:instance_id>/terminate/", operating.terminate, name="instances-terminate"),
+    path("<uuid:instance_id>/move/", operating.move, name="instances-move"),
     path("<uuid:instance_id>/lease/", operating.move_end, name="instances-lease"),
     path("requests/<uuid:instance_request_id>/", launching.show_request, name="instances-request"),
     path(
@@ -89,6 +99,17 @@ CLUSTER: Routes = [
     path("instances/<uuid:instance_id>/stop/", cluster.stop, name="clusters-stop"),
 ]
 
+INVENTORY: Routes = [
+    path("", inventory.show_inventory, name="inventory"),
+    path("nodes/<int:node_id>/", inventory.show_node, name="inventory-node"),
+    path("nodes/<int:node_id>/stop/", inventory.stop_node, name="inventory-node-stop"),
+    path("nodes/<int:node_id>/resume/", inventory.resume_node, name="inventory-node-resume"),
+    path("devices/<int:device_id>/stop/", inventory.stop_device, name="inventory-device-stop"),
+    path(
+        "devices/<int:device_id>/resume/", inventory.resume_device, name="inventory-device-resume"
+    ),
+]
+
 STAFF: Routes = [
     path("approvals/", approvals.show_queue, name="approvals"),
     path("approvals/instances/<uuid:instance_request_id>/", include(INSTANCE_APPROVALS)),
@@ -100,6 +121,10 @@ STAFF: Routes = [
     path("trouble/letters/<int:letter_id>/close/", trouble.close, name="trouble-close"),
     path("trouble/alarms/<int:alarm_id>/close/", trouble.close_alarm, name="trouble-alarm"),
     path("trouble/alarms/<int:alarm_id>/release/", trouble.release, name="trouble-release"),
+    path("inventory/", include(INVENTORY)),
+    path("maintenance/", maintenance.show_windows, name="maintenance"),
+    path("maintenance/preview/", maintenance.preview, name="maintenance-preview"),
+    path("maintenance/<int:window_id>/cancel/", maintenance.cancel, name="maintenance-cancel"),
     path("billing/", billing.show_accounts, name="billing"),
     path("billing/<int:account_id>/", billing.show_account, name="billing-account"),
     path("billing/<int:account_id>/cut/", billing.cut, name="billing-cut"),

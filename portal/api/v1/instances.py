@@ -19,8 +19,9 @@ from portal.api.v1.instance_requests import SecretNameSerializer
 from portal.requests import operating
 from portal.tenants import scoping
 from portal.tenants.access import Action
-from provisioning import freshness, queries, reading
+from provisioning import freshness, inventory, queries, reading
 from provisioning.freshness import Freshness
+from provisioning.inventory import Warned
 from provisioning.models import Allocation, Attempt, Instance, InstanceVolume, Transition
 
 MOST_LOG_LINES = 5000
@@ -71,6 +72,17 @@ class FreshnessSerializer(serializers.Serializer[Freshness]):
     is_stale = serializers.BooleanField()
 
 
+class WarnedSerializer(serializers.Serializer[Warned]):
+    """One thing to know of an instance that runs: since when, or from when to when."""
+
+    code = serializers.CharField()
+    at = serializers.DateTimeField()
+    until = serializers.DateTimeField(allow_null=True)
+    node_name = serializers.CharField()
+    device_id = serializers.CharField()
+    reason = serializers.CharField()
+
+
 class MountedVolumeSerializer(serializers.ModelSerializer[InstanceVolume]):
     """A volume the instance has, and where it finds it."""
 
@@ -89,13 +101,27 @@ class InstanceDetailSerializer(InstanceSerializer):
     volumes = MountedVolumeSerializer(many=True)
     secrets = SecretNameSerializer(many=True)
     seen = serializers.SerializerMethodField()
+    warnings = serializers.SerializerMethodField()
 
     class Meta(InstanceSerializer.Meta):
-        fields = (*InstanceSerializer.Meta.fields, "queue_position", "seen", "volumes", "secrets")
+        fields = (
+            *InstanceSerializer.Meta.fields,
+            "queue_position",
+            "seen",
+            "warnings",
+            "volumes",
+            "secrets",
+        )
 
     def get_queue_position(self, instance: Instance) -> int | None:
         """Its place among those waiting for the same family, from 1."""
         return queries.queue_position(instance)
+
+    @extend_schema_field(WarnedSerializer(many=True))
+    def get_warnings(self, instance: Instance) -> list[Any]:
+        """Unhealthy devices, a silent node, and maintenance where it runs."""
+        found = inventory.warnings_of(instance, at=timezone.now())
+        return list(WarnedSerializer(found, many=True).data)
 
     @extend_schema_field(FreshnessSerializer(allow_null=True))
     def get_seen(self, instance: Instance) -> dict[str, Any] | None:
@@ -222,6 +248,13 @@ class InstanceViewSet(InstanceAccess):
         instance = self._operated(pk)
         terminated = operating.terminate_instance(instance=instance, at=timezone.now())
         return self._detail(terminated, status=202)
+
+    @extend_schema(request=None, responses={202: InstanceDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, pk: UUID) -> Response:
+        """Wish that it gives up its devices for others; it may have to wait for a place."""
+        moved = operating.move_instance(instance=self._operated(pk), at=timezone.now())
+        return self._detail(moved, status=202)
 
     @extend_schema(request=LeaseSerializer, responses=InstanceDetailSerializer)
     @action(detail=True, methods=["post"])

@@ -22,7 +22,7 @@ from portal.web.forms.instances import ExtensionForm
 from portal.web.paging import paged
 from portal.web.reaching import instance_in
 from portal.web.spending import spending_of
-from provisioning import freshness, pods, queries, reading
+from provisioning import freshness, inventory, moving, pods, queries, reading
 from provisioning.errors import ProvisioningError
 from provisioning.models import Attempt, Instance
 from provisioning.states import State
@@ -114,6 +114,8 @@ def _told_about(instance: Instance) -> dict[str, object]:
         "attempt": attempts.order_by("-no").first(),
         "queue_position": queries.queue_position(instance),
         "launched_by": launched.select_related("instance_request__submitted_by").first(),
+        "warnings": inventory.warnings_of(instance, at=timezone.now()),
+        "may_move": moving.can_move(instance),
         "is_at_rest": instance.state in states.AT_REST,
         "lease": ExtensionForm(initial={"lease": "24"}),
         "poll": _poll(instance),

@@ -52,6 +52,13 @@ def terminate(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpRes
 
 
 @action
+def move(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
+    """Wish that it runs on other devices."""
+    done = _("It is being moved.")
+    return _operate(request, slug, instance_id, operating.move_instance, done=done)
+
+
+@action
 def move_end(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
     """Let it end sooner or later."""
 
