@@ -16,6 +16,7 @@ from provisioning.sandbox import farm
 from provisioning.sandbox.dra import publishing
 from provisioning.sandbox.dra.api import Api, ApiError
 from provisioning.sandbox.dra.cdi import CdiFolder
+from provisioning.sandbox.dra.health import HealthTeller
 from provisioning.sandbox.dra.serving import DriverServer
 from provisioning.sandbox.farm import Product
 
@@ -79,7 +80,12 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal_, lambda *_: stop.set())
     product, api = product_of(chosen.driver), Api(chosen.kubeconfig)
     cdi = CdiFolder(product.driver, chosen.cdi_dir)
-    server = DriverServer(product.driver, kubelet=chosen.kubelet_dir, api=api, cdi=cdi)
+    health = HealthTeller(
+        pool=chosen.node, health=lambda: _health(product, chosen.count, chosen.unhealthy_file)
+    )
+    server = DriverServer(
+        product.driver, kubelet=chosen.kubelet_dir, api=api, cdi=cdi, health=health
+    )
     publisher = Publisher(product, api=api, node_name=chosen.node, count=chosen.count)
     api.ensure_class(publishing.class_object(product))
     server.start()
@@ -99,6 +105,14 @@ def _keep_published(publisher: Publisher, ill_file: Path | None, stop: threading
         except ApiError as error:
             logger.warning("the slice cannot be published now: %s", error)
         stop.wait(CHECK_SECONDS)
+
+
+def _health(product: Product, count: int, ill_file: Path | None) -> dict[str, bool]:
+    ill = _ill(ill_file)
+    return {
+        publishing.device_name(index): not publishing.is_ill(product, index, ill)
+        for index in range(count)
+    }
 
 
 def _ill(file: Path | None) -> set[str]:

@@ -93,6 +93,16 @@ STORAGE_CLASSES = Kind(
     short_names=("sc",), returns_deleted=True,
 )  # fmt: skip
 LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
+_DEVICES = "resource.k8s.io"
+DEVICE_CLASSES = Kind(_DEVICES, "v1", "deviceclasses", "DeviceClass", namespaced=False)
+RESOURCE_CLAIMS = Kind(
+    _DEVICES, "v1", "resourceclaims", "ResourceClaim", subresources=("status",),
+    returns_deleted=True,
+)  # fmt: skip
+RESOURCE_CLAIM_TEMPLATES = Kind(
+    _DEVICES, "v1", "resourceclaimtemplates", "ResourceClaimTemplate", returns_deleted=True
+)
+RESOURCE_SLICES = Kind(_DEVICES, "v1", "resourceslices", "ResourceSlice", namespaced=False)
 # Not part of any API: what the simulated hardware remembers across a restart.
 DEVICE_STATES = Kind(
     "sandbox.internal", "v1", "devicestates", "DeviceState", namespaced=False, is_served=False
@@ -101,7 +111,8 @@ DEVICE_STATES = Kind(
 KINDS: tuple[Kind, ...] = (
     NAMESPACES, NODES, PODS, EVENTS, RESOURCE_QUOTAS, LIMIT_RANGES, SERVICE_ACCOUNTS, SECRETS,
     CONFIG_MAPS, SERVICES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES,
-    NETWORK_POLICIES, LEASES, DEVICE_STATES,
+    NETWORK_POLICIES, LEASES, DEVICE_CLASSES, RESOURCE_CLAIMS, RESOURCE_CLAIM_TEMPLATES,
+    RESOURCE_SLICES, DEVICE_STATES,
 )  # fmt: skip
 
 BY_PLURAL: dict[tuple[str, str, str], Kind] = {
@@ -116,5 +127,6 @@ GROUP_VERSIONS: tuple[tuple[str, str], ...] = (
     ("authorization.k8s.io", "v1"),
     ("coordination.k8s.io", "v1"),
     ("networking.k8s.io", "v1"),
+    ("resource.k8s.io", "v1"),
     ("storage.k8s.io", "v1"),
 )

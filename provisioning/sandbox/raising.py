@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioning.sandbox import events
+from provisioning.sandbox.claims import founding
+from provisioning.sandbox.claims.keeper import ClaimKeeper
 from provisioning.sandbox.cluster import Cluster, lay_ground
 from provisioning.sandbox.containers.choosing import ChoosingRuntime
 from provisioning.sandbox.containers.processes import ProcessRuntime
@@ -64,6 +66,7 @@ def raise_cluster(
     QuotaKeeper(cluster)
     NodeKeeper(cluster)
     storage.StorageKeeper(cluster)
+    ClaimKeeper(cluster)
     raised = Raised(cluster, kubelets, Scheduler(cluster), journal)
     _start_kubelets(cluster, kubelets)
     _keep_house(raised)
@@ -111,6 +114,7 @@ def _raise_node(
     _restore_health(cluster, ground)
     if cluster.store.get(NODES, "", name) is None:
         cluster.store.put(NODES, nodes.node_object(ground, node))
+    founding.publish_devices(cluster, node, name=name)
     nodes.renew_lease(cluster, name)
     return Kubelet(ground)
 

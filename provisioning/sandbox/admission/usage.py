@@ -25,6 +25,8 @@ def of(kind: Kind, obj: Json, *, at: datetime) -> Usage:
         used |= _of_pod(obj)
     if kind is kinds.SERVICES:
         used |= _of_service(obj)
+    if kind is kinds.RESOURCE_CLAIMS:
+        used |= _of_device_claim(obj)
     if kind is kinds.PERSISTENT_VOLUME_CLAIMS:
         used |= _of_claim(obj)
     return used
@@ -52,6 +54,15 @@ def _of_pod(pod: Json) -> Usage:
 def _of_claim(claim: Json) -> Usage:
     requests = (spec(claim).get("resources") or {}).get("requests") or {}
     return {"requests.storage": amounts.whole("storage", requests.get("storage", "0"))}
+
+
+def _of_device_claim(claim: Json) -> Usage:
+    used: Usage = {}
+    for request in (spec(claim).get("devices") or {}).get("requests") or ():
+        wanted = request.get("exactly") or {}
+        name = f"{wanted.get('deviceClassName')}.deviceclass.resource.k8s.io/devices"
+        used[name] = used.get(name, 0) + int(wanted.get("count") or 1)
+    return used
 
 
 def _of_service(service: Json) -> Usage:

@@ -40,6 +40,11 @@ def device_name(index: int) -> str:
     return f"npu{index}"
 
 
+def is_ill(product: Product, index: int, ill: Collection[str]) -> bool:
+    """Whether a device is among the ill, called by its name, its number or its id."""
+    return bool({device_name(index), str(index), device_id(product, index)} & set(ill))
+
+
 def class_object(product: Product) -> Json:
     """The class by which a product's devices are claimed."""
     expression = f"device.driver == '{product.driver}'"
@@ -60,6 +65,6 @@ def _device(product: Product, index: int, ill: Collection[str]) -> Json:
     }
     if product.memory:
         device["capacity"] = {"memory": {"value": product.memory}}
-    if {name, str(index), said["uuid"]} & set(ill):
+    if is_ill(product, index, ill):
         device["taints"] = [{"key": ILL_TAINT, "value": "true", "effect": "NoSchedule"}]
     return device

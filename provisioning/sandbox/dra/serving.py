@@ -13,7 +13,8 @@ import grpc
 
 from provisioning.sandbox.dra.api import Api, ApiError
 from provisioning.sandbox.dra.cdi import CdiFolder
-from provisioning.sandbox.dra.messages import DRA, REGISTRATION, SERVICE, encode
+from provisioning.sandbox.dra.health import HealthTeller
+from provisioning.sandbox.dra.messages import DRA, HEALTH_SERVICE, REGISTRATION, SERVICE, encode
 from provisioning.sandbox.objects import Json
 
 logger = logging.getLogger(__name__)
@@ -25,13 +26,17 @@ PLUGINS = "plugins"
 class DriverServer:
     """Serves one driver below one kubelet's folder, until stopped."""
 
-    def __init__(self, driver: str, *, kubelet: Path, api: Api, cdi: CdiFolder) -> None:
+    def __init__(
+        self, driver: str, *, kubelet: Path, api: Api, cdi: CdiFolder, health: HealthTeller
+    ) -> None:
         self.driver = driver
         self.registration = kubelet / REGISTRY / f"{driver}-reg.sock"
         self.socket = kubelet / PLUGINS / driver / "dra.sock"
-        self._api, self._cdi = api, cdi
+        self._api, self._cdi, self._health = api, cdi, health
         self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
-        self._server.add_generic_rpc_handlers((self._registering(), self._preparing()))
+        self._server.add_generic_rpc_handlers(
+            (self._registering(), self._preparing(), health.handler())
+        )
 
     def start(self) -> None:
         """Listen; the kubelet sees the registration socket and calls back."""
@@ -43,6 +48,7 @@ class DriverServer:
 
     def stop(self) -> None:
         """Leave; the kubelet takes our slices away once the sockets are gone for a while."""
+        self._health.stop()
         self.registration.unlink(missing_ok=True)
         self._server.stop(grace=0.5).wait()
         self.socket.unlink(missing_ok=True)
@@ -76,7 +82,7 @@ class DriverServer:
             type="DRAPlugin",
             name=self.driver,
             endpoint=str(self.socket),
-            supported_versions=[SERVICE],
+            supported_versions=[SERVICE, HEALTH_SERVICE],
         )
 
     def _told(self, status: Any, context: grpc.ServicerContext) -> Any:

@@ -45,7 +45,8 @@ class NodeDevices:
         self.pools: dict[str, Pool] = {}
         # How many more pods an operator wants refused at admission.
         self.refusals = 0
-        for devices in node.devices:
+        # What a driver publishes, no plugin counts.
+        for devices in (one for one in node.devices if one.allocation != "dra"):
             product = farm.product(devices.product)
             pool = self.pools.setdefault(product.resource, Pool(product.resource))
             for _ in range(devices.cards * product.units_per_card):

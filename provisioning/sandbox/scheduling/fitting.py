@@ -13,6 +13,8 @@ from provisioning.sandbox.scheduling.occupancy import NodeLoad
 
 UNSCHEDULABLE = "node(s) were unschedulable"
 TAINTED = "node(s) had untolerated taint(s)"
+NO_CLAIMS = "no new claims to deallocate"
+WAITING_CLAIMS = "still not schedulable"
 UNMATCHED = "node(s) didn't match Pod's node affinity/selector"
 
 
@@ -128,7 +130,7 @@ def _ordered(found: str | None, values: list[str], operator: str) -> bool:
     return number > bound if operator == "Gt" else number < bound
 
 
-def sentence(misfits: Iterable[Misfit]) -> str:
+def sentence(misfits: Iterable[Misfit], *, claims: str = NO_CLAIMS) -> str:
     """The message of an Unschedulable pod, word for word as the default scheduler has it."""
     found = list(misfits)
     total = len(found)
@@ -142,9 +144,16 @@ def sentence(misfits: Iterable[Misfit]) -> str:
         for one in found
     )
     head = f"0/{total} nodes are available:"
-    tail = f"no new claims to deallocate, preemption: {head} {_listed(preemption)}."
+    tail = f"{claims}, preemption: {head} {_listed(preemption)}."
     return f"{head} {_listed(reasons)}. {tail}"
 
 
 def _listed(reasons: Counter[str]) -> str:
     return ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
+
+
+def refused_outright(why: str, *, nodes: int) -> str:
+    """The message of a pod that no node had to be asked for."""
+    head = f"0/{nodes} nodes are available:"
+    hopeless = f"{head} {nodes} Preemption is not helpful for scheduling."
+    return f"{head} {why}. {NO_CLAIMS}, preemption: {hopeless}"

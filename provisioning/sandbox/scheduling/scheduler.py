@@ -7,6 +7,8 @@ is tried again when something is freed or a node changes.
 from collections.abc import Iterator
 
 from provisioning.sandbox import events
+from provisioning.sandbox.claims import allocating
+from provisioning.sandbox.claims.allocating import Wish
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.conditions import with_condition
 from provisioning.sandbox.kinds import (
@@ -14,10 +16,11 @@ from provisioning.sandbox.kinds import (
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
     PODS,
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
 )
 from provisioning.sandbox.objects import Json, is_deleting, namespace_of, spec, status
 from provisioning.sandbox.scheduling import amounts, binding, fitting
-from provisioning.sandbox.scheduling.amounts import Amounts
 from provisioning.sandbox.scheduling.fitting import Misfit
 from provisioning.sandbox.scheduling.occupancy import NodeLoad, Occupancy
 from provisioning.sandbox.storage import keeper, matching
@@ -36,6 +39,8 @@ class Scheduler:
         self._retry_is_set = False
         cluster.store.listen(PODS, self._on_pod)
         cluster.store.listen(NODES, self._on_node)
+        cluster.store.listen(RESOURCE_CLAIMS, self._on_devices)
+        cluster.store.listen(RESOURCE_SLICES, self._on_devices)
         for kind in (PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES):
             cluster.store.listen(kind, lambda change: self._retry())
         for stored in cluster.store.all(PODS):
@@ -46,6 +51,11 @@ class Scheduler:
         if change.type == "ADDED" and _wants_node(change.now.object):
             self._queue(change.now.key)
         elif _freed(change):
+            self._retry()
+
+    def _on_devices(self, change: Change) -> None:
+        # A claim made, devices given back, a driver that publishes anew.
+        if change.now.kind is RESOURCE_SLICES or not status(change.now.object).get("reservedFor"):
             self._retry()
 
     def _on_node(self, change: Change) -> None:
@@ -89,18 +99,32 @@ class Scheduler:
                 stored, f"0/{len(self._occupancy.nodes())} nodes are available: {why}. not found"
             )
             return False
-        wanted = amounts.requested(stored.object)
-        fits, misfits = self._sorted_out(stored.object, wanted)
+        try:
+            wish = allocating.wish_of(self._cluster, stored.object)
+        except allocating.NotYet:
+            # Not looked at before its claims are made, as a pod behind a gate.
+            self._waiting[key] = None
+            return True
+        except allocating.NoSuchClass as error:
+            self._waiting[key] = None
+            nodes = len(self._occupancy.nodes())
+            self._say(stored, fitting.refused_outright(str(error), nodes=nodes))
+            return False
+        fits, misfits = self._sorted_out(stored.object, wish)
         if not fits:
             self._waiting[key] = None
-            self._refuse(stored, misfits)
+            self._refuse(stored, misfits, wish)
             return False
         self._waiting.pop(key, None)
         # Least loaded first, as the default scheduler spreads; names decide between equals.
-        self._bind(stored, max(fits, key=lambda load: (load.emptiness, load.name)))
+        best = max(fits, key=lambda load: (load.emptiness, load.name))
+        if spec(stored.object).get("resourceClaims"):
+            allocating.allocate(self._cluster, wish, node=best.name)
+        self._bind(stored, best)
         return True
 
-    def _sorted_out(self, pod: Json, wanted: Amounts) -> tuple[list[NodeLoad], list[Misfit]]:
+    def _sorted_out(self, pod: Json, wish: Wish) -> tuple[list[NodeLoad], list[Misfit]]:
+        wanted = amounts.requested(pod)
         fits: list[NodeLoad] = []
         misfits: list[Misfit] = []
         is_in_vain = matching.lacks_volume(self._cluster, pod)
@@ -108,12 +132,19 @@ class Scheduler:
             if is_in_vain:
                 misfits.append(Misfit((matching.NO_VOLUME,), is_hopeless=True))
                 continue
-            found = fitting.misfit(pod, wanted, load)
+            found = fitting.misfit(pod, wanted, load) or self._claimless(wish, load)
             if found:
                 misfits.append(found)
             else:
                 fits.append(load)
         return fits, misfits
+
+    def _claimless(self, wish: Wish, load: NodeLoad) -> Misfit | None:
+        """Why a node that would do has not the devices that are claimed."""
+        if not wish.waiting and not wish.node:
+            return None
+        results = allocating.results_on(self._cluster, wish, node=load.name)
+        return Misfit((allocating.CANNOT,), is_hopeless=True) if results is None else None
 
     def _bind(self, stored: Stored, load: NodeLoad) -> None:
         cluster = self._cluster
@@ -125,8 +156,9 @@ class Scheduler:
             cluster, about=now, action="Binding", reason="Scheduled", message=message, source=NAME
         )
 
-    def _refuse(self, stored: Stored, misfits: list[Misfit]) -> None:
-        self._say(stored, fitting.sentence(misfits))
+    def _refuse(self, stored: Stored, misfits: list[Misfit], wish: Wish) -> None:
+        claims = fitting.WAITING_CLAIMS if wish.waiting else fitting.NO_CLAIMS
+        self._say(stored, fitting.sentence(misfits, claims=claims))
 
     def _say(self, stored: Stored, message: str) -> None:
         condition = binding.scheduled(
@@ -161,7 +193,8 @@ def _freed(change: Change) -> bool:
 
 def _signature(pod: Json) -> str:
     parts: Iterator[object] = (
-        spec(pod).get(field) for field in ("nodeSelector", "affinity", "tolerations")
+        spec(pod).get(field)
+        for field in ("nodeSelector", "affinity", "tolerations", "resourceClaims")
     )
     claims = [namespace_of(pod), *names] if (names := matching.claim_names(pod)) else []
     return repr((sorted(amounts.requested(pod).items()), claims, *parts))
