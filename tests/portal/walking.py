@@ -253,6 +253,8 @@ INSTANCES = [
     Step("post", "/instances/{id}/stop", key=lambda w: w.instance.pk, status=202),
     Step("post", "/instances/{id}/start", key=_ended, status=202),
     Step("post", "/instances/{id}/terminate", key=lambda w: w.instance.pk, status=202),
+    # It waits for a place, so there is nothing that could move.
+    Step("post", "/instances/{id}/move", key=lambda w: w.instance.pk, status=409),
     Step(
         "post", "/instances/{id}/extend", key=lambda w: w.instance.pk,
         body=lambda w: {"ends_at": TOMORROW + timedelta(days=1)},
@@ -298,6 +300,41 @@ MONEY = [
          body=lambda w: {"valid_until": AFTERNOON}),
 ]  # fmt: skip
 
+def _on_cluster(world: AliceWorld) -> Words:
+    provisioning_factory.put_on(world.instance, world.cluster)
+    return {"instance_id": world.instance.pk}
+
+
+def _window(world: AliceWorld) -> Words:
+    return {
+        "cluster": world.node.cluster.name, "nodes": [world.node.pk], "reason": "Firmware",
+        "starts_at": TOMORROW, "ends_at": TOMORROW + timedelta(hours=4), "policy": "move",
+    }  # fmt: skip
+
+
+INVENTORY = [
+    _staffs("/nodes", "erin"),
+    Step("get", "/nodes/{id}", who="erin", key=lambda w: w.node.pk),
+    Step(
+        "post", "/nodes/{id}/stop-sale", who="erin", key=lambda w: w.node.pk,
+        body=lambda w: {"reason": "Fan"},
+    ),
+    Step("post", "/nodes/{id}/resume-sale", who="erin", key=lambda w: w.node.pk),
+    _staffs("/devices", "erin"),
+    Step(
+        "post", "/devices/{id}/stop-sale", who="erin", key=lambda w: w.device.pk,
+        body=lambda w: {"reason": "Flaky"},
+    ),
+    Step("post", "/devices/{id}/resume-sale", who="erin", key=lambda w: w.device.pk),
+    _staffs("/maintenance-windows", "erin"),
+    Step("post", "/maintenance-windows", who="erin", body=_window, status=201),
+    Step("post", "/maintenance-windows/{id}/cancel", who="erin", key=lambda w: w.window.pk),
+    Step("get", "/maintenance-windows/{id}/affected", who="erin", key=lambda w: w.window.pk),
+    _mine("/notices", asked=lambda w: {"tenant": w.notice.tenant.slug}),
+    Step("post", "/notices/{id}/read", key=lambda w: w.notice.pk),
+    Step("post", "/notices/read", stranger=Meets.THE_SAME),
+]  # fmt: skip
+
 CLUSTERS = [
     _staffs("/clusters", "erin"),
     Step("get", "/clusters/{id}", who="erin", key=lambda w: w.cluster.pk),
@@ -318,14 +355,13 @@ CLUSTERS = [
         body=lambda w: {"kubeconfig": "not one"},
     ),
     Step("get", "/clusters/{id}/instances", who="erin", key=lambda w: w.cluster.pk),
-    # Hers is on no cluster, and that is what the operator is told.
+    # The cluster takes new pods, and that is what the operator is told.
     Step(
-        "post", "/clusters/{id}/move", who="erin", key=lambda w: w.cluster.pk, status=404,
-        body=lambda w: {"instance_id": w.instance.pk},
+        "post", "/clusters/{id}/move", who="erin", key=lambda w: w.cluster.pk, status=409,
+        body=_on_cluster,
     ),
     Step(
-        "post", "/clusters/{id}/stop", who="erin", key=lambda w: w.cluster.pk, status=404,
-        body=lambda w: {"instance_id": w.instance.pk},
+        "post", "/clusters/{id}/stop", who="erin", key=lambda w: w.cluster.pk, body=_on_cluster
     ),
 ]  # fmt: skip
 
@@ -355,4 +391,4 @@ TROUBLE = [
     Step("post", "/cluster-alarms/{id}/close", who="erin", key=_alarm, body=lambda w: WHY),
 ]  # fmt: skip
 
-STEPS = [*PEOPLE, *CATALOGUE, *REQUESTS, *INSTANCES, *VOLUMES, *MONEY, *TROUBLE, *CLUSTERS]
+STEPS = [*PEOPLE, *CATALOGUE, *REQUESTS, *INSTANCES, *VOLUMES, *MONEY, *TROUBLE, *CLUSTERS, *INVENTORY]

@@ -8,12 +8,11 @@ import yaml
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django.fixtures import Settings
 
-from provisioning import clusters
 from provisioning.cluster import kubeconfigs
 from provisioning.cluster.sealing import seal, unseal
-from provisioning.errors import ClusterNameTaken, IllegalSpec, KubeconfigRefused
+from provisioning.errors import KubeconfigRefused
 from provisioning.models import Cluster
-from tests.factories.provisioning import NOON
+from tests.factories import provisioning as factory
 
 
 def kubeconfig(**changes: Any) -> dict[str, Any]:
@@ -50,6 +49,9 @@ def test_contexts_other_than_the_current_one_are_left_behind() -> None:
         {"user": {"client-certificate": "/etc/cert"}},
         {"user": {"client-key": "/etc/key"}},
         {"user": {"as": "system:admin"}},
+        {"user": {"username": "admin", "password": "secret"}},
+        {"users": [{"name": "u", "user": {}}]},
+        {"cluster": {"server": "https://admin:secret@cluster.example:6443"}},
         {"cluster": {"certificate-authority": "/etc/ca"}},
         {"cluster": {"proxy-url": "http://proxy"}},
         {"cluster": {"server": ""}},
@@ -88,7 +90,7 @@ def test_a_refusal_does_not_repeat_the_secret() -> None:
 
 
 def test_a_kubeconfig_rests_unreadable(db: None) -> None:
-    cluster = clusters.add_cluster(name="east", kubeconfig=yaml.safe_dump(kubeconfig()), at=NOON)
+    cluster = factory.reach_cluster(yaml.safe_dump(kubeconfig()))
     stored = bytes(Cluster.objects.get(pk=cluster.pk).kubeconfig_encrypted)
     assert b"secret-token" not in stored
     assert unseal(stored)["users"][0]["user"]["token"] == "secret-token"
@@ -112,13 +114,3 @@ def test_without_a_key_nothing_is_sealed(settings: Settings) -> None:
     settings.FARM_ENCRYPTION_KEY = ""
     with pytest.raises(ImproperlyConfigured):
         seal(kubeconfig())
-
-
-def test_a_name_is_taken_once(db: None) -> None:
-    text = yaml.safe_dump(kubeconfig())
-    clusters.add_cluster(name="east", kubeconfig=text, at=NOON)
-    with pytest.raises(ClusterNameTaken):
-        clusters.add_cluster(name="east", kubeconfig=text, at=NOON)
-    with pytest.raises(IllegalSpec):
-        clusters.add_cluster(name="no spaces", kubeconfig=text, at=NOON)
-    assert Cluster.objects.count() == 1

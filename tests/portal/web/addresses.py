@@ -76,6 +76,18 @@ def _guest(world: World) -> Words:
     return {"name": "east", "instance_id": world.instance.pk}
 
 
+def _node(world: World) -> Words:
+    return {"node_id": world.node.pk}
+
+
+def _device(world: World) -> Words:
+    return {"device_id": world.device.pk}
+
+
+def _window(world: World) -> Words:
+    return {"window_id": world.window.pk}
+
+
 def _letter(world: World) -> Words:
     return {"letter_id": provisioning_factory.dead_letter(world.instance).pk}
 
@@ -124,7 +136,7 @@ def _ended(world: World) -> Words:
 
 PUBLIC = {"landing", "preferences"}
 # Behind sign-in, and the same for everybody who is signed in.
-PERSONAL = {"start"}
+PERSONAL = {"start", "notices", "notices-bell", "notices-read-all"}
 
 PAGES = [
     *(
@@ -148,6 +160,10 @@ PAGES = [
     Address("approvals-instances", who="bob", kwargs=_held_decision),
     Address("clusters", who="erin"),
     Address("trouble", who="erin"),
+    Address("inventory", who="erin"),
+    Address("inventory-node", who="erin", kwargs=_node),
+    Address("maintenance", who="erin"),
+    Address("maintenance-preview", who="erin"),
     Address("clusters-one", who="erin", kwargs=_cluster),
     Address("billing", who="dana"),
     Address("billing-account", who="dana", kwargs=_account),
@@ -188,6 +204,20 @@ ACTIONS = [
     Address("trouble-alarm", who="erin", verb="post", kwargs=_alarm, data=_why, status=302),
     Address(
         "trouble-release", who="erin", verb="post", kwargs=_alarm, data=_releasing, status=302
+    ),
+    Address(
+        "inventory-node-stop", who="erin", verb="post", kwargs=_node, data=_why, status=302
+    ),
+    Address("inventory-node-resume", who="erin", verb="post", kwargs=_node, status=302),
+    Address(
+        "inventory-device-stop", who="erin", verb="post", kwargs=_device, data=_why, status=302
+    ),
+    Address("inventory-device-resume", who="erin", verb="post", kwargs=_device, status=302),
+    Address("maintenance-cancel", who="erin", verb="post", kwargs=_window, status=302),
+    Address("instances-move", verb="post", kwargs=_instance, status=302),
+    Address(
+        "notices-read", verb="post", status=302, is_below_tenant=False,
+        kwargs=lambda world: {"notice_id": world.notice.pk},
     ),
     Address("clusters-pause", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-resume", who="erin", verb="post", kwargs=_cluster, status=302),

@@ -1,12 +1,18 @@
 """The clusters' page: what is refused of a kubeconfig, and that it is never shown again."""
 
+from datetime import timedelta
+from uuid import uuid4
+
 import pytest
 import yaml
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
-from provisioning.cluster import asking
-from provisioning.models import Cluster
+from provisioning import clusters
+from provisioning.cluster import reviewing
+from provisioning.cluster.sealing import unseal
+from provisioning.models import Cluster, ClusterCredential, TenantNotice
 from tests.factories import provisioning as factory
 from tests.portal.web.conftest import Visits
 from tests.portal.web.world import World
@@ -39,8 +45,7 @@ def _file(text: str | bytes) -> SimpleUploadedFile:
 def test_a_cluster_is_added_and_its_token_never_shown(
     erins: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "version", lambda cluster: {"gitVersion": "v1.36.2"})
-    monkeypatch.setattr(asking, "list_nodes", lambda cluster: [])
+    monkeypatch.setattr(clusters, "look_at", lambda cluster: factory.look())
     erins.post("/staff/clusters/", {"name": "north", "kubeconfig": _file(_kubeconfig())})
 
     cluster = Cluster.objects.get()
@@ -48,6 +53,61 @@ def test_a_cluster_is_added_and_its_token_never_shown(
     page = erins.get("/staff/clusters/").content.decode()
     assert "north" in page
     assert TOKEN not in page
+
+
+def test_identities_may_have_kubeconfigs_of_their_own(
+    erins: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "look_at", lambda cluster: factory.look())
+    files = {"kubeconfig": _file(_kubeconfig()), "watcher": _file(_kubeconfig(token="eyes"))}
+    erins.post("/staff/clusters/", {"name": "north", **files})
+
+    own = {
+        one.identity: unseal(one.kubeconfig_encrypted) for one in ClusterCredential.objects.all()
+    }
+    assert {key: config["users"][0]["user"] for key, config in own.items()} == {
+        "watcher": {"token": "eyes"}
+    }
+
+
+def test_credentials_of_another_cluster_are_refused(
+    erins: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "look_at", lambda cluster: factory.look())
+    erins.post("/staff/clusters/", {"name": "north", "kubeconfig": _file(_kubeconfig())})
+    before = bytes(Cluster.objects.get().kubeconfig_encrypted)
+    monkeypatch.setattr(reviewing, "uid_of", lambda cluster, identity: uuid4())
+
+    answer = erins.post("/staff/clusters/north/", {"kubeconfig": _file(_kubeconfig())})
+
+    assert answer.status_code == 422
+    assert "lead to another cluster" in answer.content.decode()
+    assert bytes(Cluster.objects.get().kubeconfig_encrypted) == before
+
+
+def test_an_old_state_is_marked_wherever_it_is_shown(erins: Client) -> None:
+    cluster = factory.add_cluster(name="east")
+    for age, is_old in ((60, False), (91, True)):
+        heard = timezone.now() - timedelta(seconds=age)
+        Cluster.objects.filter(pk=cluster.pk).update(last_event_at=heard)
+        for address in ("/staff/clusters/", "/staff/clusters/east/"):
+            assert (">Old<" in erins.get(address).content.decode()) is is_old
+
+
+def test_a_draining_cluster_is_emptied_by_hand(erins: Client, world: World) -> None:
+    cluster = factory.add_cluster(name="east")
+    factory.put_on(world.instance, cluster)
+    erins.post("/staff/clusters/east/drain/")
+    page = erins.get("/staff/clusters/east/").content.decode()
+    assert world.instance.name in page
+    assert f"/staff/clusters/east/instances/{world.instance.pk}/move/" in page
+
+    erins.post(f"/staff/clusters/east/instances/{world.instance.pk}/stop/")
+
+    world.instance.refresh_from_db()
+    assert world.instance.desired == "stopped"
+    told = TenantNotice.objects.filter(instance_id=world.instance.pk).values_list("kind", flat=True)
+    assert list(told) == ["cluster_draining", "instance_stopped_by_operator"]
 
 
 def test_a_cluster_that_does_not_answer_is_not_added(erins: Client) -> None:
