@@ -82,3 +82,8 @@ def is_navigation(request: HttpRequest) -> bool:
     if mode is None:
         return request.method in SAFE and "text/html" in request.headers.get("Accept", "")
     return request.method in SAFE and (mode, purpose) == ("navigate", "document")
+
+
+def forget_all() -> None:
+    """Ask everybody again."""
+    _kept.clear()

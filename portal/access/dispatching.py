@@ -12,6 +12,7 @@ from django.conf import settings
 
 from portal.access import bridging, hosts, visiting
 from portal.access.protocol import Application, Receive, Scope, Send
+from provisioning.cluster import sockets
 
 _ID: Final = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 TERMINALS: Final = (
@@ -28,6 +29,8 @@ def by_host(portal: Application) -> Application:
             await visiting.serve_place(scope, receive, send)
         elif scope["type"] == "websocket":
             await _terminal(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _live(receive, send)
         else:
             await portal(scope, receive, send)
 
@@ -38,6 +41,13 @@ def _is_an_instances(scope: Scope) -> bool:
     # Any of several Host headers is enough: none of those requests is for the portal.
     given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     return any(hosts.is_inside(host, settings.APPS_DOMAIN) for host in given)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while (message := await receive())["type"] != "lifespan.shutdown":
+        await send({"type": f"{message['type']}.complete"})
+    await sockets.close_all()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 async def _terminal(scope: Scope, receive: Receive, send: Send) -> None:

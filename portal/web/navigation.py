@@ -19,6 +19,7 @@ STAFF_SECTIONS = {
     "clusters": (Action.VIEW_CLUSTER,),
     "trouble": (Action.VIEW_INSTANCE,),
     "inventory": (Action.VIEW_CLUSTER,),
+    "images": (Action.VIEW_TENANT_IMAGE,),
     "maintenance": (Action.VIEW_CLUSTER,),
     "billing": (Action.VIEW_PERIOD,),
     "prices": (Action.VIEW_PRICES,),

@@ -21,8 +21,11 @@ from portal.tenants.scoping import (
     member_for,
     projects_of,
     tenant_for,
+    volume_for,
+    volumes_of,
 )
-from provisioning.models import Instance
+from provisioning.models import Instance, Volume
+from provisioning.states import VolumeState
 
 
 def projects_in(user: User, tenant: Tenant, action: Action) -> QuerySet[Project]:
@@ -41,6 +44,22 @@ def instance_in(
     instance = instance_for(user, instance_id, action)
     _require_inside(tenant, instance.tenant_id)
     return tenant, instance
+
+
+def volumes_in(user: User, tenant: Tenant) -> QuerySet[Volume]:
+    """The tenant's volumes the person may attach to an instance."""
+    rows = volumes_of(user, Action.MANAGE_VOLUME).filter(tenant_id=tenant.pk, is_wanted=True)
+    return rows.exclude(state=VolumeState.LOST).order_by("name")
+
+
+def volume_in(
+    user: User, slug: str, volume_id: UUID, action: Action = Action.VIEW_VOLUME
+) -> tuple[Tenant, Volume]:
+    """The tenant and a volume of it."""
+    tenant = tenant_for(user, slug)
+    volume = volume_for(user, volume_id, action)
+    _require_inside(tenant, volume.tenant_id)
+    return tenant, volume
 
 
 def quota_request_in(

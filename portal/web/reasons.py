@@ -27,6 +27,25 @@ WORDS: dict[str, Promise] = {
     ),
     "attempt_dropped": _("The last attempt was given up; another place is being looked for."),
     "not_scheduled": _("No node took the pod in time; it is back in the queue."),
+    "volume_in_use": _("One of its volumes is attached to another instance."),
+    "volume_on_silent_node": _(
+        "One of its volumes is still attached on a node that does not answer; nobody else may"
+        " write to it."
+    ),
+    "volume_lost": _("One of its volumes is lost."),
+    "no_pool_beside_volumes": _("The cluster of its volumes has none of these devices now."),
+    # Volumes
+    "volume_wished": _("Asked for; the cluster is told."),
+    "claim_pending": _("The cluster has not found room for it yet."),
+    "waits_for_first_instance": _("Made when the first instance with it starts."),
+    "growing": _("Growing."),
+    "grows_when_started": _("It has its new size when the next instance with it starts."),
+    "growth_refused": _("The storage does not let it grow; it keeps its size."),
+    "delete_wished": _("Asked to go for good."),
+    "deleted": _("Deleted."),
+    "claim_deleted_outside": _("Somebody deleted it in the cluster; it goes when nobody uses it."),
+    "claim_vanished": _("Somebody deleted it in the cluster; what was on it is gone."),
+    "storage_vanished": _("The storage under it is gone."),
     # On the way
     "placed": _("A place was found."),
     "pod_created": _("The cluster has taken the pod."),

@@ -80,6 +80,25 @@ SENTENCES: dict[str, Promise] = {
     ),
     "too_many_terminals": gettext_lazy("There are too many open terminals in this instance."),
     "catalog_refused": gettext_lazy("The catalogue contradicts itself."),
+    "unknown_volume": gettext_lazy("There is no such volume, or it cannot be attached."),
+    "illegal_volume": gettext_lazy("There can be no such volume."),
+    "volume_name_taken": gettext_lazy("There is already a volume of this name."),
+    "volume_in_use": gettext_lazy("Instances still have this volume; terminate them first."),
+    "volume_cannot_grow": gettext_lazy("The storage of this volume does not let it grow."),
+    "volumes_apart": gettext_lazy("Volumes of one instance have to be on one cluster."),
+    "volumes_for_one": gettext_lazy(
+        "A volume is attached to one instance at a time; ask for one instance."
+    ),
+    "volume_limit_exceeded": gettext_lazy(
+        "The project's storage has no room for a volume of this size."
+    ),
+    "no_storage": gettext_lazy("This cluster offers no storage now."),
+    "illegal_mount": gettext_lazy("A volume cannot be attached there."),
+    "illegal_secret": gettext_lazy("A secret cannot be given like this."),
+    "image_not_allowed": gettext_lazy(
+        "This image is not among those you may start; ask the operator to allow it."
+    ),
+    "illegal_image_pattern": gettext_lazy("This is no pattern for images."),
     # billing
     "illegal_state": gettext_lazy("In its present state this is not possible."),
     "account_already_open": gettext_lazy("This tenant already has a billing account."),
@@ -103,6 +122,10 @@ _WITH_DETAIL = frozenset(
     {
         "kubeconfig_refused",
         "illegal_spec",
+        "illegal_volume",
+        "illegal_mount",
+        "illegal_secret",
+        "image_not_allowed",
         "cluster_refused",
         "cluster_already_added",
         "cluster_in_use",

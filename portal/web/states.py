@@ -83,7 +83,21 @@ IDENTITY = {
     "access": Shown(_("Access: reaches into instances"), "calm"),
 }
 
-TABLES = {"instance": INSTANCE, "request": REQUEST, "invoice": INVOICE, "cluster": CLUSTER}
+VOLUME = {
+    "pending": Shown(_("Being made"), "busy", is_moving=True),
+    "ready": Shown(_("Ready"), "good"),
+    "deleting": Shown(_("Being deleted"), "busy", is_moving=True),
+    "deleted": Shown(_("Deleted"), "calm"),
+    "lost": Shown(_("Lost"), "bad"),
+}
+
+TABLES = {
+    "instance": INSTANCE,
+    "request": REQUEST,
+    "invoice": INVOICE,
+    "cluster": CLUSTER,
+    "volume": VOLUME,
+}
 TABLES |= {"verdict": VERDICT, "question": QUESTION, "identity": IDENTITY}
 
 

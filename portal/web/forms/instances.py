@@ -10,8 +10,9 @@ from portal.requests.submitting import LONGEST_NAME, MOST_INSTANCES
 from portal.requests.wishes import InstanceWish
 from portal.tenants.models import Project
 from portal.web.forms.instants import instant_input
+from portal.web.forms.volumes import GivenForm
 from portal.web.offers import offered_types
-from provisioning.models import RuntimeImage
+from provisioning.models import RuntimeImage, Volume
 
 CUSTOM = "custom"
 HOURS = [
@@ -64,7 +65,7 @@ class ExtensionForm(LeaseForm):
         return chosen
 
 
-class InstanceForm(LeaseForm):
+class InstanceForm(LeaseForm, GivenForm):
     """What is wished for, and in which project."""
 
     project = forms.ModelChoiceField(
@@ -76,6 +77,13 @@ class InstanceForm(LeaseForm):
         queryset=RuntimeImage.objects.filter(is_retired=False).order_by("name"),
         to_field_name="slug",
         empty_label=None,
+        required=False,
+    )
+    own_image = forms.CharField(
+        label=_("Image of your own"),
+        required=False,
+        max_length=300,
+        help_text=_("Instead of the image above. A digest (@sha256:…) fixes what runs."),
     )
     count = forms.IntegerField(
         label=_("How many"), min_value=1, max_value=MOST_INSTANCES, initial=1
@@ -87,8 +95,15 @@ class InstanceForm(LeaseForm):
         help_text=_("For your own orientation. Empty takes the instance type's."),
     )
 
-    def __init__(self, *args: object, projects: QuerySet[Project], **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        projects: QuerySet[Project],
+        volumes: QuerySet[Volume] | None = None,
+        **kwargs: object,
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.offer_volumes(Volume.objects.none() if volumes is None else volumes)
         self.fields["project"].queryset = projects  # type: ignore[attr-defined]
         self.fields["instance_type"].choices = [  # type: ignore[attr-defined]
             (kind.slug, kind.name) for kind in offered_types()
@@ -96,9 +111,14 @@ class InstanceForm(LeaseForm):
 
     def wish(self, *, at: datetime) -> InstanceWish:
         """The wish in the domain's words."""
+        image, own = self.cleaned_data["image"], self.cleaned_data["own_image"]
         return InstanceWish(
             instance_type_slug=self.cleaned_data["instance_type"],
-            image_slug=self.cleaned_data["image"].slug,
+            image_slug=image.slug if image and not own else "",
+            own_image=own,
+            volumes=self.mounts(),
+            secrets=self.secrets(),
+            wants_token=self.cleaned_data["wants_token"],
             count=self.cleaned_data["count"],
             name=self.cleaned_data["name"],
             ends_at=self.end(at=at),

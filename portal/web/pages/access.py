@@ -4,6 +4,7 @@ What goes on inside is `portal.access`'s affair; here are the doors to it, and t
 who went through them.
 """
 
+import json
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -38,7 +39,8 @@ RUNNING, RESTING = 5, 20
 def show_terminal(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpResponse:
     """Show a terminal, which connects by itself."""
     tenant, instance = instance_in(request.user, slug, instance_id, Action.OPEN_TERMINAL)
-    context = {"tenant": tenant, "instance": instance, "words": _closing_words()}
+    words = _closing_words()
+    context = {"tenant": tenant, "instance": instance, "words": words, "said": json.dumps(words)}
     answer = render(request, "web/tenant/terminal.html", context)
     # The terminal writes its own style sheets, which carry the nonce of the page.
     answer._csp_update = {"style-src": [NONCE]}  # type: ignore[attr-defined]

@@ -27,7 +27,9 @@ from portal.web.answering import (
 )
 from portal.web.estimating import Outlook
 from portal.web.forms.instances import InstanceForm
-from portal.web.reaching import account_of, instance_request_in, projects_in
+from portal.web.forms.volumes import SECRET_FIELDS
+from portal.web.reaching import account_of, instance_request_in, projects_in, volumes_in
+from provisioning import images
 from provisioning.models import InstanceType
 
 
@@ -38,7 +40,11 @@ def ask_for_instances(request: SignedInRequest, slug: str) -> HttpResponse:
     projects = projects_in(request.user, tenant, Action.SUBMIT_INSTANCE_REQUEST)
     at = timezone.now()
     form = InstanceForm(
-        request.POST or None, projects=projects, initial=_initial(request), auto_id="wish_%s"
+        request.POST or None,
+        projects=projects,
+        volumes=volumes_in(request.user, tenant),
+        initial=_initial(request),
+        auto_id="wish_%s",
     )
     made: list[InstanceRequest] = []
 
@@ -56,6 +62,8 @@ def ask_for_instances(request: SignedInRequest, slug: str) -> HttpResponse:
     context = {
         "tenant": tenant,
         "form": form,
+        "patterns": images.allowed_to(tenant.pk).values_list("pattern", flat=True),
+        "unsent": ",".join(["csrfmiddlewaretoken", *SECRET_FIELDS]),
         "families": offers.families(at=at, account_id=account.pk if account else None),
         "chosen_type": form["instance_type"].value(),
         "outlook": _outlook(form if form.is_bound else _filled(form, projects), at=at),

@@ -7,7 +7,7 @@ import "@xterm/xterm/css/xterm.css";
 const holder = document.getElementById("terminal");
 const state = document.getElementById("terminal-state");
 const again = document.getElementById("terminal-again");
-const words = JSON.parse(document.getElementById("terminal-words").textContent);
+const words = JSON.parse(holder.dataset.words);
 
 // The terminal writes style sheets of its own; the content security policy lets those with the page's nonce in.
 const create = document.createElement.bind(document);
