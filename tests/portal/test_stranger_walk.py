@@ -79,6 +79,17 @@ FORMS = [
         data=lambda w: {"name": "Night"},
     ),
     Address(
+        "volumes", verb="post", status=302, kwargs=lambda w: {"slug": w.tenant.slug},
+        data=lambda w: {
+            "project": w.project.pk, "cluster": w.volume.cluster.name, "name": "more",
+            "size_gib": 5,
+        },
+    ),
+    Address(
+        "images", who="erin", verb="post", status=302,
+        data=lambda w: {"tenant": w.tenant.slug, "pattern": "registry.example/bada/*"},
+    ),
+    Address(
         "members", verb="post", status=302, kwargs=lambda w: {"slug": w.tenant.slug},
         data=lambda w: {"email": w.newcomer, "role": "member"},
     ),
@@ -90,12 +101,15 @@ FORMS = [
         "clusters", who="erin", verb="post", status=422, data=lambda w: {"name": "west"},
     ),
     Address(
+        "maintenance", who="erin", verb="post", status=422, data=lambda w: {"reason": "Firmware"},
+    ),
+    Address(
         "prices", who="dana", verb="post", status=422,
         data=lambda w: {"book": w.book.pk, "hourly_rate": "1"},
     ),
 ]  # fmt: skip
 # Whose body names things of Alice's: sent once more to Charlie's own address.
-NAMING_HERS = [form for form in FORMS if form.name in ("instances-new", "quota-new")]
+NAMING_HERS = [form for form in FORMS if form.name in ("instances-new", "quota-new", "volumes")]
 WEB = [*PAGES, *ACTIONS, *FORMS]
 
 

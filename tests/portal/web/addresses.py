@@ -15,6 +15,7 @@ from tests.factories import portal as factory
 from tests.factories import provisioning as provisioning_factory
 from tests.factories.portal import NOON
 from tests.portal.web.world import World
+from tests.provisioning import quiet
 
 Words = dict[str, object]
 
@@ -32,6 +33,8 @@ class Address:
     status: int = 200
     # The tenant is not in the address: whoever has the thing's id may have it from anywhere.
     is_below_tenant: bool = True
+    # It gets in and is told no: the cluster that has to be asked is not there.
+    is_refused: bool = False
 
     def url(self, world: World) -> str:
         return reverse(f"web:{self.name}", kwargs=self.kwargs(world))
@@ -70,8 +73,15 @@ def _cluster(world: World) -> Words:
     return {"name": "east"}
 
 
+def _empty_cluster(world: World) -> Words:
+    cluster = provisioning_factory.add_cluster(name="east", server=quiet.url())
+    Cluster.objects.filter(pk=cluster.pk).update(state="draining")
+    return {"name": "east"}
+
+
 def _guest(world: World) -> Words:
     cluster = provisioning_factory.add_cluster(name="east")
+    Cluster.objects.filter(pk=cluster.pk).update(state="draining")
     provisioning_factory.put_on(world.instance, cluster)
     return {"name": "east", "instance_id": world.instance.pk}
 
@@ -138,12 +148,17 @@ PUBLIC = {"landing", "preferences"}
 # Behind sign-in, and the same for everybody who is signed in.
 PERSONAL = {"start", "notices", "notices-bell", "notices-read-all"}
 
+
+def _volume(world: World) -> Words:
+    return {**_slug(world), "volume_id": world.volume.pk}
+
+
 PAGES = [
     *(
         Address(name, kwargs=_slug)
         for name in (
             "dashboard", "catalogue", "instances", "instances-new", "instances-estimate",
-            "quota", "quota-new", "usage", "invoices", "projects", "members",
+            "quota", "quota-new", "usage", "invoices", "projects", "members", "volumes",
         )
     ),
     Address("instances-one", kwargs=_instance),
@@ -162,6 +177,7 @@ PAGES = [
     Address("trouble", who="erin"),
     Address("inventory", who="erin"),
     Address("inventory-node", who="erin", kwargs=_node),
+    Address("images", who="erin"),
     Address("maintenance", who="erin"),
     Address("maintenance-preview", who="erin"),
     Address("clusters-one", who="erin", kwargs=_cluster),
@@ -171,6 +187,15 @@ PAGES = [
 ]  # fmt: skip
 
 ACTIONS = [
+    Address(
+        "volumes-grow", verb="post", kwargs=_volume, data=lambda _: {"size_gib": 20}, status=302,
+        is_refused=True,
+    ),
+    Address("volumes-delete", verb="post", kwargs=_volume, status=302),
+    Address(
+        "images-withdraw", who="erin", verb="post", status=302,
+        kwargs=lambda w: {"image_id": w.allowed.pk},
+    ),
     Address("instances-stop", verb="post", kwargs=_instance, status=302),
     Address("instances-start", verb="post", kwargs=_ended, status=302),
     Address("instances-terminate", verb="post", kwargs=_instance, status=302),
@@ -222,8 +247,8 @@ ACTIONS = [
     Address("clusters-pause", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-resume", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-drain", who="erin", verb="post", kwargs=_cluster, status=302),
-    Address("clusters-remove", who="erin", verb="post", kwargs=_cluster, status=302),
-    Address("clusters-probe", who="erin", verb="post", kwargs=_cluster, status=302),
+    Address("clusters-remove", who="erin", verb="post", kwargs=_empty_cluster, status=302),
+    Address("clusters-probe", who="erin", verb="post", kwargs=_empty_cluster, status=302),
     Address("clusters-examine", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-move", who="erin", verb="post", kwargs=_guest, status=302),
     Address("clusters-stop", who="erin", verb="post", kwargs=_guest, status=302),

@@ -6,13 +6,22 @@ from functools import cached_property
 
 from billing import invoicing, periods
 from billing.models import Account, BillingPeriod, Invoice, Rate
+from portal.notices.models import Notice
 from portal.requests import storing
 from portal.requests.models import InstanceRequest, QuotaRequest, State
 from portal.tenants import joining
 from portal.tenants.access import Role
 from portal.tenants.models import Membership, Project, Tenant, User
-from provisioning import images
-from provisioning.models import Instance, TenantImage, Volume
+from provisioning import images, maintaining
+from provisioning.models import (
+    Device,
+    Instance,
+    MaintenanceWindow,
+    Node,
+    Pool,
+    TenantImage,
+    Volume,
+)
 from tests.factories import billing as billing_factory
 from tests.factories import portal as factory
 from tests.factories import provisioning as provisioning_factory
@@ -65,6 +74,46 @@ class World:
     def allowed(self) -> TenantImage:
         return images.allow_image(
             tenant_id=self.tenant.pk, pattern="registry.example/bada/*", by="erin", at=NOON
+        )
+
+    @cached_property
+    def node(self) -> Node:
+        """One of eight devices, on a cluster of its own."""
+        cluster = provisioning_factory.add_cluster(name="island")
+        return provisioning_factory.add_nodes(cluster)["node-1"]
+
+    @cached_property
+    def device(self) -> Device:
+        return Device.objects.create(
+            node=self.node,
+            pool=Pool.objects.get(cluster=self.node.cluster),
+            device_id="npu0",
+            first_seen_at=NOON,
+            seen_at=NOON,
+        )
+
+    @cached_property
+    def window(self) -> MaintenanceWindow:
+        return maintaining.plan_window(
+            cluster=self.node.cluster,
+            nodes=[self.node],
+            starts_at=AFTERNOON + timedelta(days=1),
+            ends_at=AFTERNOON + timedelta(days=2),
+            reason="New firmware",
+            by="erin@example.com",
+            at=NOON,
+        )
+
+    @cached_property
+    def notice(self) -> Notice:
+        return Notice.objects.create(
+            user=self.people["alice"],
+            tenant=self.tenant,
+            key="device_unhealthy/1",
+            kind="device_unhealthy",
+            instance_id=self.instance.pk,
+            detail={"instance": "detector", "device": "npu0", "node": "node-1"},
+            at=NOON,
         )
 
     @cached_property
