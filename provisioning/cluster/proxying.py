@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from multidict import CIMultiDict
@@ -68,8 +69,8 @@ async def asked(
         first = await _first_bytes(answer)
         yield Answer(
             status=answer.status,
-            headers=_headers_of(answer, prefix_of(pod, port)),
-            chunks=_chunks(answer, first, prefix_of(pod, port).encode()),
+            headers=_headers_of(answer, _handwriting(pod, port)),
+            chunks=_chunks(answer, first, _handwriting(pod, port)),
         )
 
 
@@ -91,6 +92,12 @@ async def connected(
 def prefix_of(pod: LivePod, port: int) -> str:
     """Return what stands before a path of the instance in the API server's addresses."""
     return f"{pod.path}:{port}/proxy"
+
+
+def _handwriting(pod: LivePod, port: int) -> tuple[str, ...]:
+    """What the API server puts before addresses: with the path it is served under, or without."""
+    prefix, base = prefix_of(pod, port), urlsplit(pod.connection.host).path
+    return (f"{base}{prefix}", prefix) if base else (prefix,)
 
 
 def _with_credentials(pod: LivePod, headers: Headers) -> CIMultiDict[str]:
@@ -130,12 +137,13 @@ def _raise_if_refused(status: int, data: bytes) -> None:
     raise refusal_of(StatusBody(status, str(said.get("reason") or ""), message, details))
 
 
-def _headers_of(answer: aiohttp.ClientResponse, prefix: str) -> Headers:
+def _headers_of(answer: aiohttp.ClientResponse, prefixes: tuple[str, ...]) -> Headers:
     found = []
     for raw_name, raw_value in answer.raw_headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         if name.lower() == "location":
-            value = value.removeprefix(prefix) or "/"
+            for prefix in prefixes:
+                value = value.removeprefix(prefix) or "/"
         # What is taken out of a page is missing from its length.
         if name.lower() != "content-length" or not _is_rewritten(answer):
             found.append((name, value))
@@ -147,10 +155,12 @@ def _is_rewritten(answer: aiohttp.ClientResponse) -> bool:
 
 
 async def _chunks(
-    answer: aiohttp.ClientResponse, first: bytes, prefix: bytes
+    answer: aiohttp.ClientResponse, first: bytes, prefixes: tuple[str, ...]
 ) -> AsyncIterator[bytes]:
     pieces = _pieces(answer, first)
-    async for piece in without(pieces, prefix) if _is_rewritten(answer) else pieces:
+    for prefix in prefixes if _is_rewritten(answer) else ():
+        pieces = without(pieces, prefix.encode())
+    async for piece in pieces:
         yield piece
 
 
