@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import claiming, deferring, examining, reconciling, sweeping
+from provisioning import claiming, deferring, examining, exporters, reconciling, sweeping
 from provisioning.models import Cluster
 
 
@@ -27,3 +27,9 @@ def examine_cluster(cluster_id: int) -> None:
     cluster = Cluster.objects.filter(pk=cluster_id, examination_started_at__isnull=False).first()
     if cluster is not None:
         examining.carry_out(cluster=cluster, clock=timezone.now)
+
+
+@shared_task(name=deferring.READ_EXPORTERS)
+def read_exporters() -> None:
+    """Ask the vendors' exporters how the devices are."""
+    exporters.read_exporters(clock=timezone.now)

@@ -299,6 +299,7 @@ CELERY_TASK_ROUTES = {
     "provisioning.drain_due": {"queue": "reconcile"},
     "provisioning.sweep": {"queue": "sweep"},
     "provisioning.examine_cluster": {"queue": "portal"},
+    "provisioning.read_exporters": {"queue": "portal"},
     "billing.*": {"queue": "billing"},
     "portal.*": {"queue": "portal"},
 }
@@ -309,6 +310,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "portal.sweep_reservations",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "read exporters": {
+        "task": "provisioning.read_exporters",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "carry notices": {
         "task": "portal.carry_notices",

@@ -1,0 +1,127 @@
+"""Ask the vendors' exporters how the devices are: metrics in, outages out.
+
+A plugin may call every device healthy, whatever it is like (Rebellions' does); then the
+exporter is the only one to tell.  A periodic task asks, so the watcher never waits for it,
+and it asks for no longer than it may take.  A reading carries no instant of its own, so
+these outages are timed by our clock, and say so.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from provisioning import outages
+from provisioning.cluster import scraping
+from provisioning.errors import ProvisioningError
+from provisioning.models import Device, Health, Node, OutageCause, Pool
+from provisioning.vendors import Health as Meaning
+from provisioning.vendors import habits_of
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+AT_MOST: Final = timedelta(seconds=18)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One device's value, and every label value it may be known by."""
+
+    names: frozenset[str]
+    is_good: bool
+
+
+def read_exporters(*, clock: Clock) -> int:
+    """Ask every exporter we were told of, as far as there is time; says how many answered."""
+    until = clock() + AT_MOST
+    pools = list(Pool.objects.exclude(exporter={}).select_related("cluster", "family__vendor"))
+    # Where the time does not suffice for all, another one is left out each time.
+    random.shuffle(pools)
+    answered = 0
+    for pool in pools:
+        if clock() < until:
+            answered += _read_pool(pool, clock, until)
+    return answered
+
+
+def readings_in(text: str, *, meaning: Meaning) -> list[Reading]:
+    """Read what an exporter printed; raises `ValueError` for what is no such text."""
+    return [
+        Reading(frozenset(sample.labels.values()), meaning.is_good(sample.value))
+        for family in text_string_to_metric_families(_legal(text, meaning))
+        for sample in family.samples
+        if sample.name in {_legal(name, meaning) for name in meaning.metrics}
+    ]
+
+
+def hear_readings(
+    *, node: Node, pool: Pool, readings: Iterable[Reading], source: str, at: datetime
+) -> None:
+    """Take the readings of a node's exporter in, for the devices that are known by name."""
+    devices = {device.device_id: device for device in node.devices.filter(pool=pool)}
+    for reading in readings:
+        for device_id in reading.names & devices.keys():
+            _hear(devices[device_id], reading.is_good, source, at)
+
+
+def _read_pool(pool: Pool, clock: Clock, until: datetime) -> int:
+    meaning = habits_of(pool.family.vendor.slug).health
+    where = pool.exporter
+    if meaning is None or not {"namespace", "selector", "port"} <= where.keys():
+        return 0
+    try:
+        pods = scraping.list_exporters(
+            pool.cluster, namespace=where["namespace"], selector=where["selector"]
+        )
+    except ProvisioningError as error:
+        logger.warning("%s: its exporters cannot be listed: %s", pool, error)
+        return 0
+    return sum(_read_pod(pool, pod, meaning, clock) for pod in pods if clock() < until)
+
+
+def _read_pod(pool: Pool, pod: scraping.Raw, meaning: Meaning, clock: Clock) -> bool:
+    name, where = str(pod["metadata"]["name"]), pool.exporter
+    node_name = str((pod.get("spec") or {}).get("nodeName") or "")
+    node = Node.objects.filter(cluster=pool.cluster_id, name=node_name, gone_at=None).first()
+    if node is None:
+        return False
+    try:
+        text = scraping.read_metrics(
+            pool.cluster, namespace=where["namespace"], pod=name, port=str(where["port"])
+        )
+        readings = readings_in(text, meaning=meaning)
+    except (ProvisioningError, ValueError) as error:
+        logger.warning("%s: the exporter on %s cannot be read: %s", pool, node_name, error)
+        return False
+    hear_readings(node=node, pool=pool, readings=readings, source=name, at=clock())
+    return True
+
+
+def _hear(device: Device, is_good: bool, source: str, at: datetime) -> None:
+    device.metric_health = Health.HEALTHY if is_good else Health.UNHEALTHY
+    device.metric_seen_at = at
+    device.save(update_fields=["metric_health", "metric_seen_at"])
+    ill = device.outages.filter(cause=OutageCause.DEVICE_METRIC, ended_at=None).first()
+    if not is_good and ill is None:
+        outages.begin_outage(
+            node=device.node,
+            device=device,
+            cause=OutageCause.DEVICE_METRIC,
+            told_at=None,
+            evidence={"told by": f"exporter {source}"},
+            at=at,
+        )
+    elif is_good and ill is not None:
+        outages.end_outage(outage=ill, told_at=None, at=at)
+
+
+def _legal(text: str, meaning: Meaning) -> str:
+    """Write names the way the parser takes them: one vendor's have a colon too many for it."""
+    for name in meaning.metrics:
+        text = text.replace(name, name.replace(":", "_"))
+    return text
