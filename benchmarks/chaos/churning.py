@@ -17,6 +17,8 @@ from demo.client import Person, Refused
 
 FAMILY, INSTANCE_TYPE, IMAGE = "furiosa-rngd", "rngd-1-dev", "workspace"
 AT_ONCE = 5
+# Of ten clicks so many launch, while there is room.
+LAUNCHES = 0.4
 REPEATS = 20
 
 
@@ -33,15 +35,17 @@ class Churn:
         self._ended = threading.Event()
         tenant = alice.get("me")["tenants"][0]["slug"]
         self._project = alice.items("projects", tenant=tenant)[0]["id"]
-        wish = {"project": self._project, "family": FAMILY, "devices": instances}
+        wish = {"project": self._project, "family": FAMILY, "devices": instances + AT_ONCE}
         asked = alice.post("quota-requests", {**wish, "justification": "chaos"})
         bob.post(f"quota-requests/{asked['id']}/approve")
 
     def run(self, *, until: float) -> None:
         """Click until an instant of the monotonic clock."""
         while time.monotonic() < until:
-            if len(self._known) < self._most:
-                self._launch(min(AT_ONCE, self._most - len(self._known)))
+            missing = self._most - len(self._known)
+            # A terminated one gives its quota back in its own time: meanwhile the others churn.
+            if missing and (self._dice.random() < LAUNCHES or not self._known):
+                self._launch(min(AT_ONCE, missing))
             else:
                 self._touch(self._dice.choice(self._known))
             time.sleep(self._dice.uniform(0, 2 * self._pause))

@@ -13,7 +13,7 @@ SIZES = {"relisting": 10_000, "resting": 10_000, "watching": 2_000}
 
 def _bench(module: str) -> Callable[[], None]:
     def run() -> None:
-        command = [sys.executable, "-m", "benchmarks.herd", module, str(SIZES[module])]
+        command = [sys.executable, "-m", "benchmarks.herd", str(SIZES[module]), module]
         subprocess.run(command, check=True)
 
     return run

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.herd MODULE COUNT`: one bench, on an empty database of its own."""
+"""`python -m benchmarks.herd COUNT MODULE...`: benches beside one herd, on their own database."""
 
 import importlib
 import os
@@ -11,8 +11,8 @@ from django.core.management import call_command
 from portal.engines import throwaway
 
 
-def main(module: str, count: int) -> None:
-    """Set Django up, and measure."""
+def main(count: int, modules: list[str]) -> None:
+    """Set Django up, raise the herd, and measure."""
     # Commit times tell when something was there to be read.
     os.environ |= throwaway.start(track_commit_timestamp="on")
     os.environ |= {"DJANGO_SETTINGS_MODULE": "portal.settings.base", "LOG_LEVEL": "ERROR"}
@@ -21,8 +21,11 @@ def main(module: str, count: int) -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     # Its models can be imported only now.
-    importlib.import_module(f"benchmarks.herd.{module}").measure(count)
+    raising = importlib.import_module("benchmarks.herd.raising")
+    with raising.running_herd(count) as herd:
+        for module in modules:
+            importlib.import_module(f"benchmarks.herd.{module}").measure(herd)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -4,6 +4,7 @@ Everything but the haste is the product's: the manifests, the lists, the rows.  
 attempt came to its pod is written here, in bulk, instead of being reconciled one by one.
 """
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,8 @@ import yaml
 from django.utils import timezone
 
 from benchmarks.chaos.sandboxes import Sandbox
-from billing import accounts
+from billing.accounts import open_account
+from billing.models import Account
 from provisioning import (
     attempts,
     catalog,
@@ -40,8 +42,10 @@ from provisioning.states import AttemptState, Desired, State
 CARDS_PER_NODE = 256
 THREADS = 8
 PATIENCE_S = 600
+SPARE = 600
 IMAGE = "registry.local/npu-workspace:1"
-TENANT = 1
+# A tenant's namespace holds no more than five hundred.
+PODS_PER_TENANT = 400
 
 
 @dataclass(frozen=True)
@@ -49,27 +53,27 @@ class Herd:
     """A cluster the product knows, and the attempts of its instances."""
 
     cluster: Cluster
-    account_id: int
+    accounts: list[Account]
     attempts: list[Attempt]
     sandbox: Sandbox
 
 
 @contextmanager
-def running_herd(count: int, *, spare: int = 0) -> Iterator[Herd]:
-    """So many instances running, all of them seen, and room for so many more."""
-    with _sandbox(count + spare) as sandbox:
+def running_herd(count: int) -> Iterator[Herd]:
+    """So many instances running, all of them seen, and room for some more."""
+    with _sandbox(count + SPARE) as sandbox:
         cluster = _add_cluster(sandbox)
-        account_id = _launch_first(cluster)
-        made = launch(cluster, count - 1, account_id=account_id)
+        tenants = [_launch_first(number) for number in range(1, 2 + count // PODS_PER_TENANT)]
+        made = launch(cluster, count - len(tenants), accounts=tenants)
         _wait_until_running(sandbox, count)
         _see(cluster)
-        yield Herd(cluster, account_id, made, sandbox)
+        yield Herd(cluster, tenants, made, sandbox)
 
 
-def launch(cluster: Cluster, count: int, *, account_id: int) -> list[Attempt]:
+def launch(cluster: Cluster, count: int, *, accounts: list[Account]) -> list[Attempt]:
     """Write instances, attempts and pods as they are once somebody has launched them."""
     pool = Pool.objects.select_related("cluster", "family__vendor").get(cluster=cluster)
-    instances = Instance.objects.bulk_create(_instances(count, pool, account_id), batch_size=1000)
+    instances = Instance.objects.bulk_create(_instances(count, pool, accounts), batch_size=1000)
     marks = installation.current()
 
     def create(instance: Instance) -> Attempt:
@@ -89,19 +93,19 @@ def launch(cluster: Cluster, count: int, *, account_id: int) -> list[Attempt]:
     return Attempt.objects.bulk_create(made, batch_size=1000)
 
 
-def _instances(count: int, pool: Pool, account_id: int) -> list[Instance]:
+def _instances(count: int, pool: Pool, accounts: list[Account]) -> list[Instance]:
     instance_type = InstanceType.objects.get(slug="rngd-1-dev")
     at = timezone.now()
     return [
         Instance(
-            id=uuid.uuid4(), tenant_id=TENANT, project_id=1, name=f"n{number}",
-            account_id=account_id,
+            id=uuid.uuid4(), tenant_id=account.tenant_id, project_id=1, name=f"n{number}",
+            account=account,
             instance_type=instance_type, device_count=1, cpu_millicores=1000, memory_mib=2048,
             storage_gib=4, sku_code=instance_type.sku_code, image=IMAGE, pool=pool, attempt_no=1,
             desired=Desired.RUNNING, launched_at=at, state=State.RUNNING, state_since=at,
             created_at=at,
         )
-        for number in range(count)
+        for number, account in zip(range(count), itertools.cycle(accounts), strict=False)
     ]  # fmt: skip
 
 
@@ -149,14 +153,14 @@ def _add_cluster(sandbox: Sandbox) -> Cluster:
     return cluster
 
 
-def _launch_first(cluster: Cluster) -> int:
-    """Launch one instance the whole way: the tenant's namespace comes with it."""
+def _launch_first(tenant: int) -> Account:
+    """Launch a tenant's first instance the whole way: the namespace comes with it."""
     at = timezone.now()
-    account = accounts.open_account(
-        tenant_id=TENANT, name="Herd", email="herd@bada-vision.example", at=at
+    account = open_account(
+        tenant_id=tenant, name=f"Herd {tenant}", email="herd@bada-vision.example", at=at
     )
     wish = InstanceSpec(
-        tenant_id=TENANT, project_id=1, account_id=account.pk, name="first",
+        tenant_id=tenant, project_id=1, account_id=account.pk, name="first",
         instance_type_slug="rngd-1-dev", image_slug="workspace",
     )  # fmt: skip
     instance = launching.launch_instance(spec=wish, at=at)
@@ -165,7 +169,7 @@ def _launch_first(cluster: Cluster) -> int:
         reconciling.drain_due(clock=timezone.now)
         if time.monotonic() > deadline:
             raise TimeoutError("the first pod was not created")
-    return account.pk
+    return account
 
 
 def _wait_until_running(sandbox: Sandbox, count: int) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from benchmarks._printing import print_result
-from benchmarks.herd.raising import Herd, running_herd
+from benchmarks.herd.raising import Herd
 from provisioning.models import Cluster
 
 SECONDS = 180
@@ -21,23 +21,22 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-def measure(instances: int) -> None:
+def measure(herd: Herd) -> None:
     """Let everybody settle, then add up the processor time of three minutes."""
-    with running_herd(instances) as herd:
-        programs = {name: _start(command) for name, command in PROGRAMS.items()}
-        try:
-            shares, relists = _shares(herd, programs)
-        finally:
-            for program in programs.values():
-                program.terminate()
-            for program in programs.values():
-                program.wait()
+    programs = {name: _start(command) for name, command in PROGRAMS.items()}
+    try:
+        shares, relists = _shares(herd, programs)
+    finally:
+        for program in programs.values():
+            program.terminate()
+        for program in programs.values():
+            program.wait()
     print_result(
         "steady_cpu_share",
         value=sum(shares.values()),
         unit="share of one core",
         target=TARGET,
-        instances=instances,
+        instances=len(herd.attempts),
         seconds=SECONDS,
         full_lists_inside=relists,
         **{name: round(share, 4) for name, share in shares.items()},
