@@ -99,6 +99,13 @@ class Api:
         finally:
             response.close()
 
+    def open(self, path: str) -> Any:
+        """A GET whose body is read as it comes."""
+        headers = {"Authorization": self.token} if self.token else {}
+        return self._client.rest_client.pool_manager.request(
+            "GET", self.host + path, headers=headers, preload_content=False, timeout=15.0
+        )
+
     def get(self, path: str, **query: Any) -> Answer:
         return self.ask("GET", path, **query)
 

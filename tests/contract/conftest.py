@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.contract.api import Api, Json
+from tests.contract.reached import inside, web
 from tests.contract.skips import ALLOWED
 from tests.contract.spaces import Space
 
+__all__ = ["inside", "web"]
 ROOT = Path(__file__).parents[2]
 FARM = Path(__file__).with_name("farm.yaml")
 START_SECONDS = 20

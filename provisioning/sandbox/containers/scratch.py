@@ -5,7 +5,6 @@ sandbox.  This bounds them; it does not lock them in as a container would.
 """
 
 import atexit
-import itertools
 import os
 import shutil
 import sys
@@ -22,6 +21,12 @@ LIMIT = 64
 _READABLE_BY_ALL, _PASSABLE_BY_ALL = 0o005, 0o001
 
 
+def _addresses() -> Iterator[str]:
+    """The loopback addresses of this process: two sandboxes of one machine share none."""
+    own = os.getpid()
+    return (f"127.{64 + (own >> 8) % 128}.{own % 256}.{last}" for last in range(1, 255))
+
+
 @dataclass
 class Scratch:
     """The ground of all local processes of one sandbox."""
@@ -30,7 +35,6 @@ class Scratch:
     running: int = 0
     user: int = field(default_factory=lambda: NOBODY if os.geteuid() == 0 else 0)
     _root: Path | None = None
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _addresses: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -48,8 +52,8 @@ class Scratch:
             return "127.0.0.1"
         uid = uid_of(pod)
         if uid not in self._addresses:
-            number = next(self._numbers) % (250 * 250)
-            self._addresses[uid] = f"127.77.{number // 250}.{number % 250 + 1}"
+            taken = set(self._addresses.values())
+            self._addresses[uid] = next(one for one in _addresses() if one not in taken)
         return self._addresses[uid]
 
     def lay_out(self, pod: Json, container: Json) -> Path:

@@ -67,7 +67,7 @@ class Forwarding:
         try:
             return await connecting.connect(self.kubelet, self.container_ids, port)
         except OSError:
-            why = f"error forwarding port {port} to pod: failed to connect to localhost:{port}"
+            why = f"error forwarding port {port} to pod sandbox: failed to connect to localhost:{port}"
             await socket.send(bytes([2 * index + 1]) + f"{why}: connection refused".encode())
             return None
 

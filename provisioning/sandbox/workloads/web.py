@@ -116,7 +116,7 @@ async def _answer(asked: Asked, writer: asyncio.StreamWriter, facts: Mapping[str
         await _tick(asked, writer)
     elif path == "/redirect":
         _send(writer, 302, b"", location=asked.option("to", "/mirror"))
-    elif path == "/mirror":
+    elif path == "/mirror" or path.startswith("/mirror/"):
         told = {"method": asked.method, "target": asked.target, "headers": asked.headers}
         _send(writer, 200, json.dumps(told).encode(), content_type="application/json")
     elif path == "/":
