@@ -113,12 +113,18 @@ def _provide(volume: Volume, at: datetime) -> None:
     if volume.state == VolumeState.LOST:
         _hand_back(volume, at=at, again=None)
         return
+    tenant_id, cluster = volume.tenant_id, volume.cluster
+    if volume.claim_uid is None and not namespacing.is_ready(
+        cluster=cluster, tenant_id=tenant_id, marks=marks
+    ):
+        _prepare_namespace(volume, marks, at)
+        return
     try:
-        claim = _claim_of(volume, marks, at)
+        claim = _claim_of(volume, marks)
     except errors.NotFound:
         if volume.claim_uid is None:
             # The namespace was deleted by hand; the next pass prepares it again.
-            namespacing.forget(cluster=volume.cluster, tenant_id=volume.tenant_id)
+            namespacing.forget(cluster=cluster, tenant_id=tenant_id)
             raise
         claim = None
     if claim is None or volume.claim_uid not in (None, claim.uid):
@@ -131,20 +137,26 @@ def _provide(volume: Volume, at: datetime) -> None:
         _take_in(volume, claim, at)
 
 
-def _claim_of(volume: Volume, marks: Marks, at: datetime) -> Claim:
-    cluster = volume.cluster
+def _prepare_namespace(volume: Volume, marks: Marks, at: datetime) -> None:
+    """Spend this pass on the namespace; a slow cluster takes several."""
+    deadline = time.monotonic() + settings.RECONCILE_LEASE_SECONDS / 2
+    cluster, tenant_id = volume.cluster, volume.tenant_id
+    applied = namespacing.prepare(
+        cluster=cluster,
+        tenant_id=tenant_id,
+        marks=marks,
+        has_time=lambda: time.monotonic() < deadline,
+    )
+    namespacing.remember(
+        cluster=cluster, tenant_id=tenant_id, marks=marks, applied_hash=applied, at=at
+    )
+    _hand_back(volume, at=at, again=timedelta(0))
+
+
+def _claim_of(volume: Volume, marks: Marks) -> Claim:
     if volume.claim_uid is not None:
-        raw = storing.get_claim(cluster, namespace=volume.namespace, name=volume.claim_name)
+        raw = storing.get_claim(volume.cluster, namespace=volume.namespace, name=volume.claim_name)
         return claims.read_claim(raw, marks=marks)
-    if not namespacing.is_ready(cluster=cluster, tenant_id=volume.tenant_id, marks=marks):
-        applied = namespacing.prepare(cluster=cluster, tenant_id=volume.tenant_id, marks=marks)
-        namespacing.remember(
-            cluster=cluster,
-            tenant_id=volume.tenant_id,
-            marks=marks,
-            applied_hash=applied,
-            at=at,
-        )
     return _applied(volume, marks)
 
 
@@ -173,7 +185,7 @@ def _take_in(volume: Volume, claim: Claim, at: datetime) -> None:
     }
     if claim.is_deleting:
         # It stays while a pod uses it; nobody can take a deletion back.
-        said = {"reason": "deleted_outside", "message": ""}
+        said = {"reason": "claim_deleted_outside", "message": ""}
         _hand_back(volume, at=at, again=SOON, state=volume.state, **seen, **said)
     elif claim.phase == "Bound":
         _take_bound(volume, claim, seen, at)
