@@ -25,6 +25,7 @@ from provisioning.sandbox.objects import (
 from provisioning.sandbox.scheduling.amounts import is_finished
 from provisioning.sandbox.store import Change, Key, Stored
 
+GROUP = "resource.k8s.io"
 SOURCE = "resource_claim"
 MANAGER = "kube-controller-manager"
 POD_CLAIM = "resource.kubernetes.io/pod-claim-name"
@@ -189,5 +190,6 @@ def _given_back(claim: Json) -> Json:
 def _why(error: errors.StatusError) -> str:
     if error.code == 404:
         name = str(error).partition('"')[2].partition('"')[0]
-        return f'resource claim template "{name}": {error}'
+        # Its own cache names the kind as one, not as many.
+        return f'resource claim template "{name}": resourceclaimtemplate.{GROUP} "{name}" not found'
     return f"create ResourceClaim : {error}"

@@ -6,11 +6,13 @@ from provisioning.sandbox import kinds
 from provisioning.sandbox.kinds import Kind
 from provisioning.sandbox.objects import Json, name_of
 from provisioning.sandbox.storage import checking as storage
-from provisioning.sandbox.validation import causes, metadata, others, pods
+from provisioning.sandbox.validation import causes, devices, metadata, others, pods
 from provisioning.sandbox.validation.causes import Cause
 
 _CHECKS: dict[Kind, Callable[[Json], Iterator[Cause]]] = {
     kinds.PODS: pods.check,
+    kinds.RESOURCE_CLAIMS: devices.check_claim,
+    kinds.RESOURCE_CLAIM_TEMPLATES: devices.check_template,
     kinds.NAMESPACES: others.check_namespace,
     kinds.RESOURCE_QUOTAS: others.check_quota,
     kinds.LIMIT_RANGES: others.check_limit_range,
@@ -22,6 +24,8 @@ _CHECKS: dict[Kind, Callable[[Json], Iterator[Cause]]] = {
     kinds.STORAGE_CLASSES: storage.check_class,
 }
 _CHANGE_CHECKS: dict[Kind, Callable[[Json, Json], Iterator[Cause]]] = {
+    kinds.RESOURCE_CLAIMS: devices.check_change,
+    kinds.RESOURCE_CLAIM_TEMPLATES: devices.check_change,
     kinds.PODS: pods.check_change,
     kinds.PERSISTENT_VOLUME_CLAIMS: storage.check_claim_change,
 }
