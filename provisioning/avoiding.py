@@ -42,7 +42,7 @@ def _troubled(instance: Instance, *, since: datetime) -> frozenset[NodeName]:
         return frozenset()
     seen = ObservedPod.objects.filter(instance_id=instance.pk, attempt_no__in=ends)
     where = {
-        (no, (cluster, node))
+        (no or 0, (cluster, node))
         for no, cluster, node in seen.exclude(node_name="").values_list(
             "attempt_no", "cluster", "node_name"
         )

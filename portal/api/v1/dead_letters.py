@@ -20,14 +20,14 @@ from provisioning.models import DeadLetter
 class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
     """One instance that waits for a person, and how it was answered."""
 
-    instance = serializers.UUIDField(source="instance_id")
+    instance_id = serializers.UUIDField()
     instance_state = serializers.ChoiceField(source="instance.state", choices=words.INSTANCE_STATES)
 
     class Meta:
         model = DeadLetter
         fields = (
             "id",
-            "instance",
+            "instance_id",
             "instance_state",
             "code",
             "message",
