@@ -272,3 +272,14 @@ def test_another_tenants_instance_is_nothing_by_any_id(inside: Inside) -> None:
         inside.terminal(inside.browser("charlie"))
     with refused():
         inside.terminal(inside.browser("alice"), own)
+
+
+def test_a_simulated_container_has_a_shell_too(inside: Inside) -> None:
+    run_for_real(
+        inside.sandbox, inside.instance, Cluster.objects.get(), "registry.local/npu-workspace:1"
+    )
+    with inside.terminal(inside.browser("alice")) as terminal:
+        terminal.send(b"hostname\n")
+        read_until(terminal, f"{inside.instance.pk}-a2".encode())
+        terminal.send(b"exit\n")
+        assert closed(terminal) == (1000, "ended")

@@ -105,6 +105,8 @@ class ShellSession(Session):
             return 0
         if words == ["cat"]:
             return await self._cat()
+        if len(words) == 1 and words[0].rpartition("/")[2] in _SHELLS:
+            return await self._interact()
         told = statements.run(words, self._surroundings)
         await self._say(STDOUT, told.out)
         await self._say(STDERR, told.err)

@@ -115,6 +115,12 @@ def _printenv(words: list[str], surroundings: Surroundings) -> Told:
     return Told(code=1) if value is None else Told(f"{value}\n")
 
 
+def _export(words: list[str], surroundings: Surroundings) -> Told:
+    pairs = [word.partition("=") for word in words]
+    surroundings.variables |= {name: value for name, equals, value in pairs if equals}
+    return Told()
+
+
 def _exit(words: list[str], surroundings: Surroundings) -> Told:
     surroundings.is_leaving = True
     return Told(code=int(words[0]) if words and words[0].isdigit() else surroundings.code)
@@ -141,6 +147,10 @@ def _says(text: str, code: int = 0) -> Command:
 
 
 COMMANDS: dict[str, Command] = {
+    # There are no files to ask about, and nowhere else to go.
+    "[": _says("", 1),
+    "cd": _says(""),
+    "export": _export,
     "date": _date,
     "echo": _echo,
     "env": _env,
@@ -157,4 +167,4 @@ COMMANDS: dict[str, Command] = {
     "true": _says(""),
     "whoami": _says("user\n"),
 }
-_BUILT_IN = ("exit", "help")
+_BUILT_IN = ("cd", "exit", "export", "help")
