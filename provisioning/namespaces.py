@@ -40,6 +40,7 @@ def objects_for(spec: NamespaceSpec) -> list[Manifest]:
         _limit_range(spec),
         _deny_all(spec),
         _allow_out(spec),
+        _allow_proxy(spec),
         *_claim_templates(spec),
     ]
 
@@ -121,6 +122,15 @@ def _allow_out(spec: NamespaceSpec) -> Manifest:
     internet = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_RANGES)}}]}
     body = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [dns, internet]}
     policy = _object(spec, "networking.k8s.io/v1", "NetworkPolicy", "allow-internet")
+    return {**policy, "spec": body}
+
+
+def _allow_proxy(spec: NamespaceSpec) -> Manifest:
+    """Let the API server's pod proxy in: visitors of ports come by it, past no neighbour."""
+    system = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    sources = [system, *({"ipBlock": {"cidr": cidr}} for cidr in spec.proxy_sources)]
+    body = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": sources}]}
+    policy = _object(spec, "networking.k8s.io/v1", "NetworkPolicy", "allow-proxy")
     return {**policy, "spec": body}
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from django.conf import settings
+
 from provisioning import entitling, manifests, namespaces
 from provisioning.cluster import asking
 from provisioning.cluster.errors import PermissionDenied
@@ -102,5 +104,6 @@ def _spec(cluster: Cluster, tenant_id: int, marks: Marks) -> NamespaceSpec:
         name=marks.namespace(tenant_id),
         tenant_id=tenant_id,
         bindings=bindings_of(cluster),
+        proxy_sources=tuple(settings.PROXY_SOURCE_RANGES),
         **entitling.devices_on(cluster),
     )

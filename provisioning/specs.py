@@ -128,6 +128,7 @@ class NamespaceSpec:
     device_classes: tuple[tuple[str, int], ...] = ()
     requests: tuple[DeviceRequest, ...] = ()
     bindings: tuple[tuple[Identity, str], ...] = ()
+    proxy_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,6 +196,9 @@ TERMINALS_PER_INSTANCE = env.int("TERMINALS_PER_INSTANCE", default=50)
 STREAM_LONGEST_SECONDS = env.float("STREAM_LONGEST_SECONDS", default=3600.0)
 PORT_SESSION_SECONDS = env.float("PORT_SESSION_SECONDS", default=12 * 3600.0)
 TICKET_SECONDS = 30
+# Where an API server's connections to pods come from, as its network shows them: NetworkPolicies
+# let these in, and nobody else.  What comes from kube-system (a tunnel's agents) may enter anyway.
+PROXY_SOURCE_RANGES = env.list("PROXY_SOURCE_RANGES", default=[])
 
 STATIC_URL = "/static/"
 STATIC_ROOT = FARM_HOME / "static"
@@ -298,6 +301,7 @@ CELERY_TASK_DEFAULT_QUEUE = "reconcile"
 CELERY_TASK_ROUTES = {
     "provisioning.drain_due": {"queue": "reconcile"},
     "provisioning.sweep": {"queue": "sweep"},
+    "provisioning.remind": {"queue": "sweep"},
     "provisioning.examine_cluster": {"queue": "portal"},
     "provisioning.read_exporters": {"queue": "portal"},
     "billing.*": {"queue": "billing"},
@@ -306,6 +310,12 @@ CELERY_TASK_ROUTES = {
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "provisioning.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "remind": {"task": "provisioning.remind", "schedule": 60.0, "options": {"expires": 60}},
+    "close lost terminals": {
+        "task": "portal.close_lost_terminals",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "release reservations": {
         "task": "portal.sweep_reservations",
         "schedule": 30.0,

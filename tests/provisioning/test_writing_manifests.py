@@ -117,6 +117,20 @@ def test_a_namespace_holds_its_walls_before_any_pod() -> None:
     assert "169.254.0.0/16" in policies[1]["spec"]["egress"][1]["to"][0]["ipBlock"]["except"]
 
 
+def test_the_api_servers_proxy_comes_past_the_wall_and_no_neighbour_does() -> None:
+    spec = NamespaceSpec(
+        marks=MARKS, name="npu-test0001-t1", tenant_id=1, proxy_sources=("192.0.2.7/32",)
+    )
+    (policy,) = [o for o in namespaces.objects_for(spec) if o["metadata"]["name"] == "allow-proxy"]
+    (rule,) = policy["spec"]["ingress"]
+    assert rule == {
+        "from": [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+            {"ipBlock": {"cidr": "192.0.2.7/32"}},
+        ]
+    }
+
+
 @given(text=st.text(max_size=12))
 def test_labels_that_are_not_ours_are_read_as_nothing(text: str) -> None:
     assert names.instance_id_of(text) is None or len(text) >= 32
