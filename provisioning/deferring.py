@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 DRAIN_DUE: Final = "provisioning.drain_due"
 SWEEP: Final = "provisioning.sweep"
 READ_EXPORTERS: Final = "provisioning.read_exporters"
+REMIND: Final = "provisioning.remind"
 EXAMINE: Final = "provisioning.examine_cluster"
 
 

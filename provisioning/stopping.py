@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
-from provisioning import deferring
+from provisioning import deferring, events
 from provisioning.errors import IllegalTransition, LeaseInPast, RetiredInstanceType
 from provisioning.models import Instance
 from provisioning.states import Desired, State
@@ -71,16 +71,30 @@ def stop_expired(*, at: datetime) -> int:
     expired = Instance.objects.filter(desired=Desired.RUNNING, ends_at__lte=at)
     stopped = 0
     for instance in expired.exclude(state=State.STOPPED).order_by("ends_at"):
-        stopped += _wish_if(
-            instance,
-            Desired.STOPPED,
-            at,
-            # Extended in the meantime?  Then it goes on.
-            still=lambda row: (
-                row.desired == Desired.RUNNING and row.ends_at is not None and row.ends_at <= at
-            ),
-        )
+        stopped += _stop_expired(instance, at)
     return stopped
+
+
+@transaction.atomic
+def _stop_expired(instance: Instance, at: datetime) -> bool:
+    # Extended in the meantime?  Then it goes on.
+    is_stopped = _wish_if(
+        instance,
+        Desired.STOPPED,
+        at,
+        still=lambda row: (
+            row.desired == Desired.RUNNING and row.ends_at is not None and row.ends_at <= at
+        ),
+    )
+    if is_stopped:
+        events.tell_tenant(
+            kind="lease_ended",
+            tenant_id=instance.tenant_id,
+            instance_id=instance.pk,
+            at=at,
+            instance=instance.name,
+        )
+    return is_stopped
 
 
 def _wish(instance: Instance, desired: Desired, at: datetime) -> Instance:

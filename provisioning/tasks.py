@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import claiming, deferring, examining, exporters, reconciling, sweeping
+from provisioning import claiming, deferring, examining, exporters, reconciling, reminding, sweeping
 from provisioning.models import Cluster
 
 
@@ -33,3 +33,9 @@ def examine_cluster(cluster_id: int) -> None:
 def read_exporters() -> None:
     """Ask the vendors' exporters how the devices are."""
     exporters.read_exporters(clock=timezone.now)
+
+
+@shared_task(name=deferring.REMIND)
+def remind() -> None:
+    """Tell of ends that come near."""
+    reminding.remind_of_ends(at=timezone.now())

@@ -70,6 +70,11 @@ def starts_in(family_id: int, *, at: datetime) -> dict[UUID, datetime]:
     )
 
 
+def substitutes_of(instance: Instance, *, at: datetime) -> list[Substitute]:
+    """Return what else could start now, while the instance waits."""
+    return substitutes_for(instance.instance_type, at=at) if instance.state == State.QUEUED else []
+
+
 def substitutes_for(instance_type: InstanceType, *, at: datetime) -> list[Substitute]:
     """Return other types with as many devices that could start now, those of its vendor first."""
     same_size = InstanceType.objects.filter(

@@ -14,8 +14,8 @@ from billing.pricing import Estimate
 from portal.quotas.queries import Headroom, headroom
 from portal.requests import limits, policies
 from portal.tenants.models import Project
-from provisioning import queries
-from provisioning.models import InstanceType
+from provisioning import maintaining, queries, waiting
+from provisioning.models import InstanceType, MaintenanceWindow
 from provisioning.queries import FamilyCapacity
 
 HOURS_PER_DAY = 24
@@ -35,6 +35,8 @@ class Outlook:
     day: Estimate | None
     month: Estimate | None
     lease: Estimate | None
+    substitutes: list[waiting.Substitute]
+    windows: list[MaintenanceWindow]
 
     @property
     def devices(self) -> int:
@@ -55,7 +57,9 @@ class Outlook:
     def oldest(self) -> FamilyCapacity | None:
         """The pool of which we have heard nothing for longest."""
         ages = {pool.state_age_seconds: pool for pool in self.pools}
-        return ages[None] if None in ages else ages.get(max(ages, default=None))
+        if None in ages or not ages:
+            return ages.get(None)
+        return ages[max(age for age in ages if age is not None)]
 
     @property
     def starts_at_once(self) -> bool:
@@ -92,12 +96,25 @@ def look_ahead(
         day=cost(HOURS_PER_DAY),
         month=cost(HOURS_PER_DAY * DAYS_PER_MONTH),
         lease=cost(Decimal(int(lease.total_seconds())) / 3600) if lease else None,
+        substitutes=_substitutes(instance_type, count, at),
+        windows=list(
+            maintaining.windows_for_launch(
+                family_slug=instance_type.family.slug, ends_at=ends_at, at=at
+            )
+        ),
     )
 
 
 def pools_of(family_slug: str, *, at: datetime) -> list[FamilyCapacity]:
     """Where the family's devices are, and how many are free."""
     return [pool for pool in queries.capacity(at=at) if pool.family_slug == family_slug]
+
+
+def _substitutes(kind: InstanceType, count: int, at: datetime) -> list[waiting.Substitute]:
+    """What else could start at once, where this could not."""
+    if waiting.could_start(kind, at=at) >= count:
+        return []
+    return [each for each in waiting.substitutes_for(kind, at=at) if each.could_start >= count]
 
 
 def _cost(

@@ -41,8 +41,8 @@ def test_devices_on_two_nodes_are_not_two_devices_for_one_pod() -> None:
 
 
 def test_the_large_one_in_front_keeps_its_node_and_lets_others_have_the_rest() -> None:
-    back = [Return(NOON + HOUR, EAST, 6)]
-    starts = told(waits(8), waits(2), waits(1), free={EAST: 2, WEST: 2}, back=back)
+    back = [Return(NOON + HOUR, EAST, 5)]
+    starts = told(waits(8), waits(2), waits(1), free={EAST: 3, WEST: 2}, back=back)
     assert starts == [NOON + HOUR, NOON, None]
 
 

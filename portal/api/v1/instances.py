@@ -1,5 +1,6 @@
 """Instances: what runs, what became of it, and what its members do with it."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from portal.api.v1.instance_requests import SecretNameSerializer
 from portal.requests import operating
 from portal.tenants import scoping
 from portal.tenants.access import Action
-from provisioning import freshness, inventory, queries, reading
+from provisioning import freshness, inventory, queries, reading, waiting
 from provisioning.freshness import Freshness
 from provisioning.inventory import Warned
 from provisioning.models import Allocation, Attempt, Instance, InstanceVolume, Transition
@@ -95,9 +96,11 @@ class MountedVolumeSerializer(serializers.ModelSerializer[InstanceVolume]):
 
 
 class InstanceDetailSerializer(InstanceSerializer):
-    """An instance by itself: with its place in the queue, while it waits."""
+    """An instance by itself: with what lies ahead of it, while it waits in the queue."""
 
     queue_position = serializers.SerializerMethodField()
+    expected_start_at = serializers.SerializerMethodField()
+    could_start_instead = serializers.SerializerMethodField()
     volumes = MountedVolumeSerializer(many=True)
     secrets = SecretNameSerializer(many=True)
     seen = serializers.SerializerMethodField()
@@ -107,6 +110,8 @@ class InstanceDetailSerializer(InstanceSerializer):
         fields = (
             *InstanceSerializer.Meta.fields,
             "queue_position",
+            "expected_start_at",
+            "could_start_instead",
             "seen",
             "warnings",
             "volumes",
@@ -116,6 +121,16 @@ class InstanceDetailSerializer(InstanceSerializer):
     def get_queue_position(self, instance: Instance) -> int | None:
         """Its place among those waiting for the same family, from 1."""
         return queries.queue_position(instance)
+
+    def get_expected_start_at(self, instance: Instance) -> datetime | None:
+        """When its turn comes if every lease runs to its end; null where nobody can tell."""
+        prospect = waiting.prospect_of(instance, at=timezone.now())
+        return prospect.starts_at if prospect else None
+
+    def get_could_start_instead(self, instance: Instance) -> list[str]:
+        """Instance types with as many devices that have room now, while this one waits."""
+        found = waiting.substitutes_of(instance, at=timezone.now())
+        return [each.instance_type.slug for each in found]
 
     @extend_schema_field(WarnedSerializer(many=True))
     def get_warnings(self, instance: Instance) -> list[Any]:

@@ -22,7 +22,7 @@ from portal.web.forms.instances import ExtensionForm
 from portal.web.paging import paged
 from portal.web.reaching import instance_in
 from portal.web.spending import spending_of
-from provisioning import freshness, inventory, moving, pods, queries, reading
+from provisioning import freshness, inventory, moving, pods, queries, reading, waiting
 from provisioning.errors import ProvisioningError
 from provisioning.models import Attempt, Instance
 from provisioning.states import State
@@ -112,7 +112,8 @@ def _told_about(instance: Instance) -> dict[str, object]:
         "devices": queries.devices_of(instance),
         "freshness": freshness.of_instance(instance, at=timezone.now()),
         "attempt": attempts.order_by("-no").first(),
-        "queue_position": queries.queue_position(instance),
+        "prospect": waiting.prospect_of(instance, at=timezone.now()),
+        "substitutes": waiting.substitutes_of(instance, at=timezone.now()),
         "launched_by": launched.select_related("instance_request__submitted_by").first(),
         "warnings": inventory.warnings_of(instance, at=timezone.now()),
         "may_move": moving.can_move(instance),
