@@ -12,6 +12,7 @@ from typing import Final
 
 from provisioning import outages
 from provisioning.models import (
+    AllocationMode,
     Attempt,
     Device,
     Health,
@@ -39,7 +40,8 @@ def hear_from_pod(*, pod: ObservedPod, at: datetime) -> None:
         return
     for told in pod.devices:
         pool = pools.get(told["resource_name"])
-        if pool is not None:
+        # Of claimed devices the slice says how they are, and the pod only which it holds.
+        if pool is not None and pool.allocation != AllocationMode.DRA:
             hear(
                 node=node,
                 pool=pool,

@@ -16,6 +16,7 @@ from django.db.models import F
 from provisioning import (
     deferring,
     health,
+    hearing,
     offering,
     podstatus,
     queueing,
@@ -70,6 +71,8 @@ def record_nodes(
         sorted_out = _sort_out(found, published or Published())
         grown, well = _record_capacity(cluster, sorted_out, nodes)
         health.hear_counts(well, at=at)
+        if published:
+            hearing.hear_slices(cluster=cluster, nodes=nodes, published=published, at=at)
         oddities = {name: node.oddities for name, node in sorted_out.items()}
         warning.record_oddities(cluster=cluster, of_nodes=oddities, at=at)
     for family_id in grown:

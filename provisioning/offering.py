@@ -16,6 +16,7 @@ UNCLEAR: Final = "unclear_family"
 TWO_NAMES: Final = "two_names"
 TWO_WAYS: Final = "two_ways"
 NOT_SOLD: Final = "not_sold"
+UNKNOWN: Final = "unknown_resource"
 
 Amounts = Mapping[str, Any]
 
@@ -111,8 +112,12 @@ def _family_of(
 def _say_why_not(
     name: str, count: int, catalogue: list[Family], known: Mapping[str, list[Family]], found: Sorted
 ) -> None:
+    if name in known or not count:
+        return
     facts = [(f, fact) for f in catalogue for fact in f.names if fact["name"] == name]
-    if name in known or not facts or not count:
+    if not facts:
+        text = f"The catalogue knows no device by this name; the node has {count}."
+        found.oddities.append(Oddity(UNKNOWN, name, text))
         return
     family, fact = facts[0]
     unit = f"A known name of {family.name} that is not sold (unit: {fact['unit']})."

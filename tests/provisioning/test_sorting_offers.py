@@ -47,6 +47,9 @@ def test_unknown_names_are_told_and_not_sold(families: list[Family]) -> None:
     found = sort(families, example_com__thing=3, furiosa_ai__rngd=8)
     assert [offer.resource_name for offer in found.offers] == ["furiosa.ai/rngd"]
     assert found.unsold == {"example.com/thing": (3, 3)}
+    assert [(odd.code, odd.subject) for odd in found.oddities] == [
+        (offering.UNKNOWN, "example.com/thing")
+    ]
 
 
 def test_a_known_name_of_another_unit_is_not_sold_and_says_why(families: list[Family]) -> None:
