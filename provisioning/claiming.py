@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, PositiveIntegerField, Value, When
 
 from provisioning import breaking, claims, faults, installation, marking, namespacing, spans
 from provisioning.claims import Claim, ClaimSpec
@@ -283,7 +283,9 @@ def _refused(volume: Volume, error: ProvisioningError, at: datetime) -> None:
     if has_less and isinstance(error, errors.AdmissionRefused | errors.Invalid):
         # The storage will not grow: the volume is what it was, and the tenant may see why.
         same = When(generation=volume.generation, then=Value(volume.capacity_gib))
-        changes |= {"size_gib": Case(same, default=F("size_gib")), "reason": "growth_refused"}
+        # A wish that came meanwhile is not taken back.
+        before = Case(same, default=F("size_gib"), output_field=PositiveIntegerField())
+        changes |= {"size_gib": before, "reason": "growth_refused"}
     again = max(SOON, timedelta(seconds=pause))
     _hand_back(volume, at=at, again=again, state=volume.state, **changes)
 

@@ -161,27 +161,27 @@ def test_growth_a_cluster_refuses_is_taken_back_with_its_words(farm: Farm) -> No
     volume = create(farm)
     end(farm, farm.until(mounted(farm, volume), State.RUNNING))
     until(volume, lambda v: v.state == VolumeState.READY)
-    kind = storing.find_class(farm.cluster, name="")
-    assert kind is not None
-    storing._apply(
-        farm.cluster,
-        f"{storing.CLASSES}/{kind['metadata']['name']}",
-        {
-            "apiVersion": "storage.k8s.io/v1",
-            "kind": "StorageClass",
-            "metadata": {"name": kind["metadata"]["name"]},
-            "provisioner": kind["provisioner"],
-            "allowVolumeExpansion": False,
-        },
-    )
-    with pytest.raises(VolumeCannotGrow):
-        volumes.check_growth(volume=volume)
-    # Whoever wished a moment earlier is answered by the cluster.
-    volumes.grow_volume(volume=volume, size_gib=8, at=timezone.now())
-    until(volume, lambda v: v.reason == "growth_refused")
+    _let_classes_grow(farm, False)
+    try:
+        with pytest.raises(VolumeCannotGrow):
+            volumes.check_growth(volume=volume)
+        # Whoever wished a moment earlier is answered by the cluster.
+        volumes.grow_volume(volume=volume, size_gib=8, at=timezone.now())
+        until(volume, lambda v: v.reason == "growth_refused")
+    finally:
+        _let_classes_grow(farm, True)
     assert volume.size_gib == 5
     assert "must support resize" in volume.message
     assert look(volume).reason == ""
+
+
+def _let_classes_grow(farm: Farm, may_grow: bool) -> None:
+    kind = storing.find_class(farm.cluster, name="")
+    assert kind is not None
+    name = kind["metadata"]["name"]
+    wish = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}}
+    wish |= {"provisioner": kind["provisioner"], "allowVolumeExpansion": may_grow}
+    storing._apply(farm.cluster, f"{storing.CLASSES}/{name}", wish)
 
 
 def test_a_claim_taken_away_by_hand_is_a_lost_volume_and_nothing_is_put_in_its_place(
