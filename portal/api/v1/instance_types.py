@@ -22,9 +22,17 @@ from billing.models import Account
 from portal.api.resources import Resource
 from portal.requests import offering
 from portal.tenants import scoping
-from provisioning.models import InstanceType
+from provisioning.models import Confidence, InstanceType
 
 TENANT = OpenApiParameter("tenant", str, description="Whose prices; else the list's.")
+
+
+class CardSerializer(serializers.Serializer[Any]):
+    """How many devices a card shows; `confidence` says how well that is known."""
+
+    product = serializers.CharField()
+    devices = serializers.IntegerField(allow_null=True)
+    confidence = serializers.ChoiceField(choices=Confidence.choices)
 
 
 class InstanceTypeSerializer(serializers.ModelSerializer[InstanceType]):
@@ -32,6 +40,9 @@ class InstanceTypeSerializer(serializers.ModelSerializer[InstanceType]):
 
     family = serializers.CharField(source="family.slug")
     vendor = serializers.CharField(source="family.vendor.slug")
+    # What one device is, and how many of them one card of a product shows, where that is known.
+    unit = serializers.CharField(source="family.unit")
+    cards = CardSerializer(source="family.cards", many=True)
     hourly_rate = serializers.SerializerMethodField()
 
     class Meta:
@@ -42,6 +53,8 @@ class InstanceTypeSerializer(serializers.ModelSerializer[InstanceType]):
             "family",
             "vendor",
             "device_count",
+            "unit",
+            "cards",
             "cpu_millicores",
             "memory_mib",
             "storage_gib",

@@ -15,7 +15,7 @@ from portal.tenants.scoping import require_staff
 from portal.web.answering import SignedInRequest, action, attempt, page
 from provisioning import freshness, inventory, selling
 from provisioning.inventory import NodeView
-from provisioning.models import Cluster, Device, Instance, Node, NodeWarning
+from provisioning.models import Cluster, Device, Family, Instance, Node, NodeWarning
 
 
 @page
@@ -33,6 +33,7 @@ def show_inventory(request: SignedInRequest) -> HttpResponse:
         "clusters": Cluster.objects.exclude(state="removed").values_list("name", flat=True),
         "shown": show,
         "chosen": cluster,
+        "families": Family.objects.select_related("vendor").order_by("vendor__name", "name"),
         "unsold": NodeWarning.objects.filter(cleared_at__isnull=True).select_related("cluster"),
     }
     return render(request, "web/staff/inventory.html", context)
