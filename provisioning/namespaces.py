@@ -85,6 +85,7 @@ def _quota(spec: NamespaceSpec) -> Manifest:
     hard = {f"requests.{resource_name}": str(count) for resource_name, count in spec.devices}
     hard |= {"pods": str(MOST_PODS), "persistentvolumeclaims": str(MOST_CLAIMS)}
     hard |= {"services.nodeports": "0", "services.loadbalancers": "0"}
+    hard |= {f"count/{kind}": str(MOST_OBJECTS) for kind in ("secrets", "services", "configmaps")}
     hard |= deviceclaims.quotas(spec.device_classes, most_claims=MOST_PODS)
     return {**_object(spec, "v1", "ResourceQuota", "npu-tenant"), "spec": {"hard": hard}}
 
