@@ -9,6 +9,7 @@ sold again.  `sweeping` keeps the time.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -99,7 +100,7 @@ def affected_by(
     """Return the instances on these nodes, or on the whole cluster, by when they leave."""
     live = Attempt.objects.filter(cluster=cluster).exclude(state=AttemptState.GONE)
     pods = ObservedPod.objects.filter(cluster=cluster, uid__in=live.values("uid"))
-    where = dict(pods.values_list("uid", "node_name"))
+    where: dict[UUID | None, str] = dict(pods.values_list("uid", "node_name"))
     names = {node.name for node in nodes}
     found = [
         Affected(
@@ -116,7 +117,7 @@ def affected_by(
 def windows_touching(instance: Instance, *, at: datetime) -> list[MaintenanceWindow]:
     """Return the windows that are open, or will be, where an instance runs."""
     attempt = _live_attempt(instance)
-    if attempt is None:
+    if attempt is None or attempt.uid is None:
         return []
     pod = ObservedPod.objects.filter(cluster=attempt.cluster_id, uid=attempt.uid).first()
     rows = selling.coming_windows(at=at).filter(cluster=attempt.cluster_id)

@@ -11,6 +11,7 @@ and the evidence then says so.
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -89,7 +90,7 @@ def _key(outage: Outage) -> tuple[object, str, str]:
     return outage.node.uid, outage.device.pool.resource_name, outage.device.device_id
 
 
-def _node_uids(interval: UsageInterval) -> set[object]:
+def _node_uids(interval: UsageInterval) -> set[UUID]:
     """Return the node of a run whose devices the cluster does not name."""
     pods = ObservedPod.objects.filter(cluster=interval.source, uid=interval.holder_uid)
     name = pods.values_list("node_name", flat=True).first()

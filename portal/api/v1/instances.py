@@ -22,7 +22,6 @@ from portal.tenants import scoping
 from portal.tenants.access import Action
 from provisioning import freshness, inventory, queries, reading, waiting
 from provisioning.freshness import Freshness
-from provisioning.inventory import Warned
 from provisioning.models import Allocation, Attempt, Instance, InstanceVolume, Transition
 
 MOST_LOG_LINES = 5000
@@ -73,7 +72,7 @@ class FreshnessSerializer(serializers.Serializer[Freshness]):
     is_stale = serializers.BooleanField()
 
 
-class WarnedSerializer(serializers.Serializer[Warned]):
+class WarnedSerializer(serializers.Serializer[Any]):
     """One thing to know of an instance that runs: since when, or from when to when."""
 
     code = serializers.CharField()

@@ -17,7 +17,6 @@ from portal.api.resources import InstantField, Resource, described_only
 from portal.tenants import scoping
 from portal.tenants.access import Action
 from provisioning import inventory, maintaining
-from provisioning.maintaining import Affected
 from provisioning.models import Cluster, MaintenanceWindow
 
 
@@ -25,7 +24,7 @@ class WindowSerializer(serializers.ModelSerializer[MaintenanceWindow]):
     """From when to when, where, why; without nodes it is the whole cluster's."""
 
     cluster = serializers.CharField(source="cluster.name")
-    nodes = serializers.SlugRelatedField("name", many=True, read_only=True)
+    nodes: Any = serializers.SlugRelatedField("name", many=True, read_only=True)
     policy = serializers.ChoiceField(choices=words.MAINTENANCE_POLICIES)
 
     class Meta:
@@ -59,7 +58,7 @@ class NewWindowSerializer(serializers.Serializer[Any]):
     grace_minutes = serializers.IntegerField(min_value=0, max_value=1440, default=0)
 
 
-class AffectedSerializer(serializers.Serializer[Affected]):
+class AffectedSerializer(serializers.Serializer[Any]):
     """One instance in the way, and whether its lease ends before the window opens."""
 
     instance_id = serializers.UUIDField(source="instance.pk")
