@@ -87,6 +87,8 @@ class Product:
     environment: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     node_labels: Mapping[str, str] = field(default_factory=dict)
+    # Whose exporter tells of it (`exporting/printing.py`); empty: nobody's.
+    exporter: str = ""
     # How a driver publishes it where devices are claimed and not counted.
     driver: str = ""
     device_class: str = ""

@@ -4,6 +4,7 @@ What the journal remembers wins over the farm file, so a restarted sandbox goes 
 with the pods it had.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from provisioning.sandbox.cluster import Cluster, lay_ground
 from provisioning.sandbox.containers.choosing import ChoosingRuntime
 from provisioning.sandbox.containers.processes import ProcessRuntime
 from provisioning.sandbox.containers.record import FileRecord, NoRecord, Record
+from provisioning.sandbox.containers.runtime import Launch
 from provisioning.sandbox.containers.scratch import Scratch
 from provisioning.sandbox.containers.simulated import SimulatedRuntime
+from provisioning.sandbox.exporting import pods as exporters
+from provisioning.sandbox.exporting.pods import ExporterKeeper
 from provisioning.sandbox.farm import ClusterSpec, Farm, NodeSpec
 from provisioning.sandbox.journal import FileJournal
 from provisioning.sandbox.keeping.namespaces import NamespaceKeeper
@@ -32,6 +36,7 @@ from provisioning.sandbox.scheduling.scheduler import Scheduler
 from provisioning.sandbox.storage import keeper as storage
 from provisioning.sandbox.store import Change, NoJournal, Stored, new_uid
 from provisioning.sandbox.times import Clock, in_seconds
+from provisioning.sandbox.workloads import web
 
 # All local processes of this one share its addresses and its limits, whatever their cluster.
 _SCRATCH = Scratch()
@@ -69,6 +74,7 @@ def raise_cluster(
     ClaimKeeper(cluster)
     raised = Raised(cluster, kubelets, Scheduler(cluster), journal)
     _start_kubelets(cluster, kubelets)
+    ExporterKeeper(cluster, {name: kubelet.ground for name, kubelet in kubelets.items()})
     _keep_house(raised)
     return raised
 
@@ -107,8 +113,9 @@ def _raise_node(
         name=name,
         number=number,
         devices=NodeDevices(farm=cluster.farm, node=node),
-        images=NodeImages(cluster, node_name=name, present=node.images),
-        runtime=_runtime(cluster),
+        # Exporters come with the devices' operator, and so does their image.
+        images=NodeImages(cluster, node_name=name, present=(*node.images, exporters.IMAGE)),
+        runtime=_runtime(cluster, lambda launch: exporters.pages_of(ground, launch)),
         record=record,
     )
     _restore_health(cluster, ground)
@@ -119,11 +126,11 @@ def _raise_node(
     return Kubelet(ground)
 
 
-def _runtime(cluster: Cluster) -> ChoosingRuntime:
+def _runtime(cluster: Cluster, pages: Callable[[Launch], web.Pages]) -> ChoosingRuntime:
     clock, timers = cluster.clock, cluster.timers
     return ChoosingRuntime(
         farm=cluster.farm,
-        simulated=SimulatedRuntime(farm=cluster.farm, clock=clock, timers=timers),
+        simulated=SimulatedRuntime(farm=cluster.farm, clock=clock, timers=timers, pages=pages),
         processes=ProcessRuntime(scratch=_SCRATCH, clock=clock, timers=timers),
     )
 

@@ -9,7 +9,7 @@ PORT = 8080
 
 
 def start_web(space: Space) -> str:
-    """A pod that serves the page; skips where nobody has its image."""
+    """A pod that serves the page."""
     space.run("web", image=WEB, container={"imagePullPolicy": "IfNotPresent"})
     waits = ("ErrImagePull", "ImagePullBackOff")
     pod = space.await_pod(
@@ -22,8 +22,7 @@ def start_web(space: Space) -> str:
             in waits
         ),
     )
-    if "running" not in state(pod):
-        pytest.skip("image npu-web: the cluster cannot pull it (deploy/npu-web)")
+    assert "running" in state(pod), f"the cluster needs the image {WEB}: see deploy/npu-web"
     # A container runs before its program listens.
     path = space.pods("web", "log")
     wait_for(lambda: "listening on port" in space.api.ask("GET", path, accept="*/*").text)

@@ -47,6 +47,11 @@ class Process:
             self._process = None
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
@@ -134,6 +139,10 @@ class Answer:
         self.status = status
         self.headers = {name.lower(): value for name, value in headers.items()}
         self._data = data
+
+    @property
+    def text(self) -> str:
+        return self._data.decode()
 
     @property
     def body(self) -> Json:

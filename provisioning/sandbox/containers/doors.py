@@ -22,11 +22,11 @@ def is_open(container: Json, port: int) -> bool:
     return port in (declared or DEFAULT_PORTS)
 
 
-async def open_door(launch: Launch) -> Connection:
-    """One connection, answered by the page."""
+async def open_door(launch: Launch, pages: web.Pages) -> Connection:
+    """One connection, answered by the page, or one of the further pages."""
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=theirs)
-    task = asyncio.create_task(web.serve_connection(reader, writer, _facts(launch)))
+    task = asyncio.create_task(web.serve_connection(reader, writer, _facts(launch), pages))
     _serving.add(task)
     task.add_done_callback(_serving.discard)
     return await asyncio.open_connection(sock=ours)

@@ -6,7 +6,7 @@ and a log derived from the time (`logs.py`).
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from provisioning.sandbox.containers import behaviours, doors, logs
@@ -17,6 +17,7 @@ from provisioning.sandbox.containers.shells import ShellSession
 from provisioning.sandbox.farm import Farm, Image
 from provisioning.sandbox.timers import Timer, Timers
 from provisioning.sandbox.times import Clock
+from provisioning.sandbox.workloads import web
 
 KILLED = 137
 CANNOT_START = 128
@@ -42,8 +43,17 @@ class _Running:
 class SimulatedRuntime:
     """Runs the containers of one node in memory."""
 
-    def __init__(self, *, farm: Farm, clock: Clock, timers: Timers) -> None:
+    def __init__(
+        self,
+        *,
+        farm: Farm,
+        clock: Clock,
+        timers: Timers,
+        pages: Callable[[Launch], web.Pages] = lambda _: {},
+    ) -> None:
         self._farm = farm
+        # What a container's ports show beside the page that all have.
+        self._pages = pages
         self._clock = clock
         self._timers = timers
         self._containers: dict[str, _Running] = {}
@@ -160,7 +170,7 @@ class SimulatedRuntime:
         running = self._containers.get(container_id)
         if running is None or running.exit or not doors.is_open(running.launch.container, port):
             raise ConnectionRefusedError
-        return await doors.open_door(running.launch)
+        return await doors.open_door(running.launch, self._pages(running.launch))
 
 
 def _leave(running: _Running) -> None:

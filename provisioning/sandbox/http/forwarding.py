@@ -67,8 +67,9 @@ class Forwarding:
         try:
             return await connecting.connect(self.kubelet, self.container_ids, port)
         except OSError:
-            why = f"error forwarding port {port} to pod sandbox: failed to connect to localhost:{port}"
-            await socket.send(bytes([2 * index + 1]) + f"{why}: connection refused".encode())
+            why = f"failed to connect to localhost:{port}: connection refused"
+            told = f"error forwarding port {port} to pod sandbox: {why}"
+            await socket.send(bytes([2 * index + 1]) + told.encode())
             return None
 
 

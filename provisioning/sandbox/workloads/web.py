@@ -16,12 +16,15 @@ import html
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 PORT = 8080
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 MESSAGE_LIMIT = 1024 * 1024
+# Further pages in plain text, made when they are asked for.
+Pages = Mapping[str, Callable[[], str]]
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CLOSE, _PING, _PONG = 8, 9, 10
 _PAGE = """<!doctype html>
@@ -88,7 +91,10 @@ async def read_request(reader: asyncio.StreamReader) -> Asked | None:
 
 
 async def serve_connection(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, facts: Mapping[str, str]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    facts: Mapping[str, str],
+    pages: Pages | None = None,
 ) -> None:
     """Answer what one connection asks, until it ends."""
     try:
@@ -96,7 +102,7 @@ async def serve_connection(
             if asked.header("upgrade").lower() == "websocket":
                 await _talk(asked, writer)
                 break
-            await _answer(asked, writer, facts)
+            await _answer(asked, writer, facts, pages or {})
             if asked.header("connection").lower() == "close":
                 break
     except (ConnectionError, asyncio.IncompleteReadError, ValueError):
@@ -105,14 +111,18 @@ async def serve_connection(
         writer.close()
 
 
-async def _answer(asked: Asked, writer: asyncio.StreamWriter, facts: Mapping[str, str]) -> None:
+async def _answer(
+    asked: Asked, writer: asyncio.StreamWriter, facts: Mapping[str, str], pages: Pages
+) -> None:
     path = urlsplit(asked.target).path
     if path == "/echo":
         await _echo(asked, writer)
         return
     async for _ in asked.body():
         pass
-    if path == "/ticks":
+    if path in pages:
+        _send(writer, 200, pages[path]().encode(), content_type=PLAIN)
+    elif path == "/ticks":
         await _tick(asked, writer)
     elif path == "/redirect":
         _send(writer, 302, b"", location=asked.option("to", "/mirror"))
