@@ -28,6 +28,8 @@ class Raw:
     def __init__(self, kubeconfig: Path) -> None:
         api: Any = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
         settings = api.configuration
+        if not settings.verify_ssl:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._host, self._http = settings.host, api.rest_client.pool_manager
         self._http.connection_pool_kw["maxsize"] = THREADS + 2
         bearer = settings.auth_settings().get("BearerToken")

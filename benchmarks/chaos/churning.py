@@ -5,7 +5,6 @@ a launch under the same idempotency key.
 """
 
 import random
-import threading
 import time
 import uuid
 from collections import Counter
@@ -19,6 +18,7 @@ FAMILY, INSTANCE_TYPE, IMAGE = "furiosa-rngd", "rngd-1-dev", "workspace"
 AT_ONCE = 5
 # Of ten clicks so many launch, while there is room.
 LAUNCHES = 0.4
+TERMINATIONS = 0.1
 REPEATS = 20
 
 
@@ -31,8 +31,8 @@ class Churn:
         self.clicks: Counter[str] = Counter()
         self._alice, self._most, self._pause = alice, instances, 1 / per_second
         self._dice = random.Random(seed)
-        self._known: list[str] = []
-        self._ended = threading.Event()
+        # Every instance that is not terminated, and what we have wished of it last.
+        self._wished: dict[str, str] = {}
         tenant = alice.get("me")["tenants"][0]["slug"]
         self._project = alice.items("projects", tenant=tenant)[0]["id"]
         wish = {"project": self._project, "family": FAMILY, "devices": instances + AT_ONCE}
@@ -42,23 +42,28 @@ class Churn:
     def run(self, *, until: float) -> None:
         """Click until an instant of the monotonic clock."""
         while time.monotonic() < until:
-            missing = self._most - len(self._known)
+            missing = self._most - len(self._wished)
             # A terminated one gives its quota back in its own time: meanwhile the others churn.
-            if missing and (self._dice.random() < LAUNCHES or not self._known):
+            if missing and (self._dice.random() < LAUNCHES or not self._wished):
                 self._launch(min(AT_ONCE, missing))
             else:
-                self._touch(self._dice.choice(self._known))
+                self._touch(self._dice.choice(list(self._wished)))
             time.sleep(self._dice.uniform(0, 2 * self._pause))
 
     def _launch(self, count: int) -> None:
         wish = {"project": self._project, "instance_type": INSTANCE_TYPE, "image": IMAGE}
         answer = self._click("launch", "instance-requests", {**wish, "count": count})
-        self._known += answer["instances"] if answer else []
+        self._wished |= dict.fromkeys(answer["instances"] if answer else [], "start")
 
     def _touch(self, instance: str) -> None:
-        what = self._dice.choices(["stop", "start", "terminate"], weights=[4, 5, 1])[0]
-        if self._click(what, f"instances/{instance}/{what}", {}) and what == "terminate":
-            self._known.remove(instance)
+        other = "stop" if self._wished[instance] == "start" else "start"
+        what = "terminate" if self._dice.random() < TERMINATIONS else other
+        is_done = self._click(what, f"instances/{instance}/{what}", {}) is not None
+        if what != "terminate":
+            # Refused, it was perhaps done already: the next click tries the other.
+            self._wished[instance] = what
+        elif is_done:
+            del self._wished[instance]
 
     def _click(self, what: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         key = str(uuid.UUID(int=self._dice.getrandbits(128)))
