@@ -82,7 +82,11 @@ def results_on(cluster: Cluster, wish: Wish, *, node: str) -> list[list[Json]] |
     free = _free_on(cluster, node)
     found = []
     for stored in wish.waiting:
-        taken = _serve(cluster, stored.object, free)
+        try:
+            taken = _serve(cluster, stored.object, free)
+        except selecting.NotUnderstood:
+            # A real scheduler would refuse or understand it; here nobody is given anything.
+            return None
         if taken is None:
             return None
         found.append(taken)
