@@ -119,10 +119,12 @@ def test_root_runs_nothing_as_root(farm: Process) -> None:
 
 def test_no_process_outlives_a_sandbox_that_is_killed(tmp_path: Path) -> None:
     process = _raised(tmp_path)
-    _run(process, "left", "setsid sleep 1000 & echo $$$$ $!; wait")
-    wait_for(lambda: bool(_log(process, "left")))
-    pids = [int(word) for word in _log(process, "left")[0].split()]
-    process.kill()
+    try:
+        _run(process, "left", "setsid sleep 1000 & echo $$$$ $!; wait")
+        wait_for(lambda: bool(_log(process, "left")))
+        pids = [int(word) for word in _log(process, "left")[0].split()]
+    finally:
+        process.kill()
     wait_for(lambda: not any(_is_alive(pid) for pid in pids))
     process.start()
     try:
