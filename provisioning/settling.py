@@ -5,7 +5,6 @@ words.  What does not run is wished stopped; nothing is begun and no pod is ende
 the hold is released, `reconciling` goes on from rows that are true again.
 """
 
-import json
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -13,12 +12,15 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from billing.models import Account
-from provisioning import manifests, names, recording
+from provisioning import attaching, recalling, recording
 from provisioning.comparing import Difference, Pod, Remedy
 from provisioning.errors import ProvisioningError
 from provisioning.leasing import Claim
-from provisioning.models import Attempt, Instance, InstanceType, ObservedPod, Pool, Transition
+from provisioning.models import (
+    Attempt,
+    Instance,
+    ObservedPod,
+)
 from provisioning.states import ENDED, AttemptState, Desired, Settlement, State
 from provisioning.steps import AT_ONCE, Move
 
@@ -39,12 +41,6 @@ _WAYS: Final[Mapping[State, tuple[State, ...]]] = {
 }
 
 
-class CannotRecreate(ProvisioningError):
-    """The pod does not say enough to know its instance again."""
-
-    code = "cannot_recreate"
-
-
 class Busy(ProvisioningError):
     """Somebody is working on the instance at this moment."""
 
@@ -61,7 +57,7 @@ def settle(*, difference: Difference, at: datetime) -> Instance:
     pods = sorted(difference.pods, key=lambda pod: pod.attempt_no)
     instance = Instance.objects.filter(pk=difference.instance_id).first()
     if instance is None:
-        instance = _recreate(pods[-1], at)
+        instance = recalling.recreate(pods[-1], reason=REASON, at=at)
     claim = _claim(instance, at)
     for pod in pods:
         _take_attempt(instance, pod, at)
@@ -98,6 +94,9 @@ def _go_on(claim: Claim, pods: list[Pod], at: datetime) -> None:
     current = max(pods, key=lambda pod: (pod.runs, pod.attempt_no))
     attempt = Attempt.objects.get(instance=instance, no=current.attempt_no)
     _bury_others(instance, pods, at)
+    attaching.detach_gone(at=at)
+    if not attempt.attachments.exists():
+        attaching.attach(attempt=attempt, at=at)
     if instance.state == State.STOPPING:
         _move(claim, State.STOPPED, at)
     if instance.state in ENDED and instance.settled_launch_no >= instance.launch_no:
@@ -121,18 +120,15 @@ def _bury_others(instance: Instance, pods: list[Pod], at: datetime) -> None:
     ).update(state=AttemptState.GONE, gone_at=at)
 
 
-# --- what the pods say -------------------------------------------------------------------
-
-
 def _take_attempt(instance: Instance, pod: Pod, at: datetime) -> None:
-    created_at = _created_at(pod, at)
+    created_at = recalling.created_at(pod, at)
     _, is_new = Attempt.objects.get_or_create(
         instance=instance,
         no=pod.attempt_no,
         defaults={
-            "launch_no": max(int(_wish_of(pod).get("launch", 1)), instance.launch_no),
+            "launch_no": max(int(recalling.wish_of(pod).get("launch", 1)), instance.launch_no),
             "cluster": pod.cluster,
-            "pool": _pool_of(instance.instance_type, pod),
+            "pool": recalling.pool_of(instance.instance_type, pod),
             "namespace": pod.seen.namespace,
             "pod_name": pod.seen.name,
             "spec_hash": pod.seen.spec_hash,
@@ -151,72 +147,3 @@ def _take_attempt(instance: Instance, pod: Pod, at: datetime) -> None:
         ObservedPod.objects.filter(cluster=pod.cluster, uid=pod.seen.uid).update(
             resource_version="", container_id="", witness_ref="", settlement=Settlement.OPEN
         )
-
-
-def _recreate(pod: Pod, at: datetime) -> Instance:
-    wish, labels = _wish_of(pod), pod.raw["metadata"]["labels"]
-    container = next(c for c in pod.raw["spec"]["containers"] if c["name"] == names.CONTAINER)
-    instance_type = InstanceType.objects.filter(slug=wish.get("instance_type", "")).first()
-    account = Account.objects.filter(pk=int(wish.get("account", "0"))).first()
-    if instance_type is None or account is None:
-        raise CannotRecreate(f"It is pod {pod.seen.name} on {pod.cluster}.")
-    instance = Instance.objects.create(
-        pk=pod.seen.instance_id,
-        tenant_id=account.tenant_id,
-        project_id=int(_ours(labels, "project")),
-        account=account,
-        name=wish["name"],
-        instance_type=instance_type,
-        device_count=instance_type.device_count,
-        cpu_millicores=instance_type.cpu_millicores,
-        memory_mib=instance_type.memory_mib,
-        storage_gib=instance_type.storage_gib,
-        sku_code=instance_type.sku_code,
-        image=container["image"],
-        command=[manifests.plain(word) for word in container.get("command") or ()],
-        environment={
-            v["name"]: manifests.plain(v["value"])
-            for v in container.get("env") or ()
-            if "value" in v and not v["name"].startswith("NPU_FARM_")
-        },
-        desired=Desired.RUNNING,
-        launch_no=int(wish["launch"]),
-        launched_at=_created_at(pod, at),
-        settled_launch_no=int(wish["launch"]) - 1,
-        state=State.QUEUED,
-        reason=REASON,
-        state_since=at,
-        created_at=_created_at(pod, at),
-    )
-    Transition.objects.create(
-        instance=instance, to_state=State.QUEUED, reason=REASON, attempt_no=0, at=at
-    )
-    return instance
-
-
-def _pool_of(instance_type: InstanceType, pod: Pod) -> Pool:
-    container = pod.raw["spec"]["containers"][0]
-    asked = (container.get("resources") or {}).get("limits") or {}
-    pools = Pool.objects.filter(cluster=pod.cluster, family=instance_type.family).order_by("pk")
-    # What is claimed from a driver stands in no amount.
-    pool = next((pool for pool in pools if pool.resource_name in asked), None) or pools.last()
-    if pool is None:
-        raise CannotRecreate(f"{pod.cluster} offers none of {instance_type.family}.")
-    return pool
-
-
-def _wish_of(pod: Pod) -> Mapping[str, str]:
-    annotations = pod.raw["metadata"].get("annotations") or {}
-    try:
-        return dict(json.loads(_ours(annotations, "wish") or "{}"))
-    except ValueError:
-        return {}
-
-
-def _ours(words: Mapping[str, str], word: str) -> str:
-    return next((value for key, value in words.items() if key.endswith(f"/{word}")), "")
-
-
-def _created_at(pod: Pod, at: datetime) -> datetime:
-    said = pod.raw["metadata"].get("creationTimestamp")
-    return datetime.fromisoformat(said) if said else at

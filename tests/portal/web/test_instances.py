@@ -31,7 +31,8 @@ def test_the_page_says_where_it_stands_and_why(alices: Client, world: World) -> 
 
     assert "Queued" in page
     assert "a place is being looked for" in page
-    assert "Place 1 in the queue." in page
+    assert "In the queue" in page
+    assert "1 of 1" in page
     assert "Nothing is metered before the container runs." in page
 
 
