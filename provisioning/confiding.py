@@ -89,7 +89,7 @@ def seal_texts(texts: Sequence[SecretText]) -> bytes | None:
     return seal({"texts": plain}) if plain else None
 
 
-def unseal_texts(sealed: bytes | None) -> tuple[SecretText, ...]:
+def unseal_texts(sealed: bytes | memoryview | None) -> tuple[SecretText, ...]:
     """Return what `seal_texts` was given."""
     plain = unseal(bytes(sealed))["texts"] if sealed else []
     return tuple(SecretText(SecretKind(kind), name, value) for kind, name, value in plain)

@@ -24,7 +24,7 @@ from provisioning.models import InstanceVolume, Volume
 class MountedBySerializer(serializers.ModelSerializer[InstanceVolume]):
     """One instance that finds the volume under a path whenever it runs."""
 
-    instance = serializers.UUIDField(source="instance_id")
+    instance = serializers.UUIDField(source="instance_id")  # type: ignore[assignment]
     name = serializers.CharField(source="instance.name")
     state = serializers.ChoiceField(source="instance.state", choices=words.INSTANCE_STATES)
 
