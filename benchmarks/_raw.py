@@ -65,6 +65,20 @@ class Raw:
         wait_for(lambda: self._ask("GET", f"{PODS}/{name}", fail=False) is None)
         return took
 
+    def hasten(self, instance_id: str) -> None:
+        """Shorten the last moments of an instance's pod; its own grace is not what we measure."""
+        label = f"labelSelector=npu-farm.local%2Finstance%3D{instance_id}"
+        for pod in (self._ask("GET", f"/api/v1/pods?{label}") or {})["items"]:
+            meta = pod["metadata"]
+            path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
+            self._ask("DELETE", path, {"gracePeriodSeconds": 1}, fail=False)
+
+    def remove_namespaces(self, key: str) -> None:
+        """Remove what an installation leaves on a cluster."""
+        label = f"labelSelector=app.kubernetes.io%2Finstance%3D{key}"
+        for found in (self._ask("GET", f"/api/v1/namespaces?{label}") or {})["items"]:
+            self._ask("DELETE", f"/api/v1/namespaces/{found['metadata']['name']}", fail=False)
+
     def rate(self, count: int) -> float:
         """Pods created a second, by so many threads."""
         names = [self._name() for _ in range(count)]

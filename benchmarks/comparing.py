@@ -40,7 +40,7 @@ def click_ratio() -> None:
     with _beside() as (farm, raw):
         alice, project = open_project(farm, devices=2)
         wish = {**WISH, "project": project}
-        pairs = [(_click(alice, wish), raw.click()) for _ in range(CLICKS + 1)][1:]
+        pairs = [(_click(alice, wish, raw), raw.click()) for _ in range(CLICKS + 1)][1:]
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
     shares = {name: (percentile(ours, s), percentile(theirs, s))
               for name, s in (("p50", 0.5), ("p95", 0.95))}  # fmt: skip
@@ -81,9 +81,10 @@ def launch_ratio() -> None:
     )
 
 
-def _click(alice: Person, wish: Json) -> float:
+def _click(alice: Person, wish: Json, raw: Raw) -> float:
     instance_id, seconds = seconds_to_running(alice, wish)
     alice.post(f"instances/{instance_id}/terminate")
+    raw.hasten(instance_id)
     wait_for(lambda: alice.get(f"instances/{instance_id}")["state"] == "terminated")
     return seconds
 
@@ -119,14 +120,14 @@ def _beside() -> Iterator[tuple[Farm, Raw]]:
         with raw.namespace():
             yield farm, raw
             if given:
-                _clear(farm)
+                _clear(farm, raw)
     finally:
         farm.stop()
         shutil.rmtree(postgres.base_for(home), ignore_errors=True)
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _clear(farm: Farm) -> None:
+def _clear(farm: Farm, raw: Raw) -> None:
     """Leave the cluster as it was: no pod of ours keeps a finalizer that nobody takes off."""
     alice = Person(address=farm.address, **farm.logins["tenant"])
 
@@ -136,6 +137,7 @@ def _clear(farm: Farm) -> None:
         return bool(_ask(farm, ALIVE)[0] == 0)
 
     wait_for(all_are_gone)
+    raw.remove_namespaces(_ask(farm, "SELECT key FROM provisioning_installation")[0])
 
 
 def _kind() -> str:
