@@ -31,8 +31,8 @@ NAMESPACE = "npu-access-doors"
 PROGRAM = r"""
 page='<a href="/lab">here</a>'
 serve() { while true; do
-  printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' \
-    ${#page} "$page" | nc -l -p 8080
+  { printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n'
+    printf 'Content-Length: %s\r\n\r\n%s' ${#page} "$page"; } | nc -l -p 8080
 done; }
 serve & i=0
 while true; do echo line-$i; i=$((i+1)); sleep 0.2; done

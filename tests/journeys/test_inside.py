@@ -88,12 +88,13 @@ def sees_nothing_of_the_portal(inside: Page, hana: Person) -> None:
         f"{hana.farm.address}/api/v1/me",
     )
     assert "Failed to fetch" in str(called)
+    instance_id = inside.url.removeprefix("http://")[:36]
     socket = inside.evaluate(
         """address => new Promise(done => {
             const socket = new WebSocket(address);
             socket.onopen = () => done("open");
             socket.onclose = () => done("closed");
         })""",
-        f"{hana.farm.address.replace('http', 'ws')}/access/{inside.url.split('//')[1][:36]}/terminal",
+        f"{hana.farm.address.replace('http', 'ws')}/access/{instance_id}/terminal",
     )
     assert socket == "closed"

@@ -20,6 +20,8 @@ document.createElement = (name, options) => {
 const terminal = new Terminal({
   fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--font-mono") || "monospace",
   fontSize: 14,
+  // Less, and underscores are cut off.
+  lineHeight: 1.25,
   scrollback: 5000,
   cursorBlink: true,
   theme: { background: "#0f1819", foreground: "#dde4de", cursor: "#8fd3bf", selectionBackground: "#35504a" },
