@@ -82,7 +82,7 @@ def test_nothing_is_placed_that_would_run_into_a_window(
 
 def test_without_an_end_it_stays_clear_of_what_begins_within_a_day(cluster: Cluster) -> None:
     later = {"starts_at": NOON + timedelta(days=2), "ends_at": NOON + timedelta(days=3)}
-    plan(cluster, **later)
+    plan(cluster, MaintenancePolicy.WAIT, **later)
     assert place(factory.launch())
     plan(cluster)
     with pytest.raises(NoCapacity):

@@ -239,7 +239,7 @@ ACTIONS = [
     ),
     Address("inventory-device-resume", who="erin", verb="post", kwargs=_device, status=302),
     Address("maintenance-cancel", who="erin", verb="post", kwargs=_window, status=302),
-    Address("instances-move", verb="post", kwargs=_instance, status=302),
+    Address("instances-move", verb="post", kwargs=_instance, status=302, is_refused=True),
     Address(
         "notices-read", verb="post", status=302, is_below_tenant=False,
         kwargs=lambda world: {"notice_id": world.notice.pk},
