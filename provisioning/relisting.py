@@ -157,7 +157,7 @@ def _vouch(of: Pass, *, at: datetime) -> None:
     )
     for pod in open_runs.filter(witness_ref="").exclude(node_name__in=of.doubtful):
         _name_witness(of, pod, at)
-    names = open_runs.exclude(witness_ref="").values_list("node_name", flat=True)
+    names = open_runs.exclude(witness_ref="").values_list("node_name", flat=True).distinct()
     for name in sorted(set(names) - of.doubtful):
         node = of.nodes.get(name)
         if node is not None and node.lease_renewed_at is not None:

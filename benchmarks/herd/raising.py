@@ -35,6 +35,7 @@ from provisioning import (
     relisting,
 )
 from provisioning.cluster import asking
+from provisioning.cluster.errors import Expired
 from provisioning.models import Attempt, Cluster, Instance, InstanceType, Pool
 from provisioning.specs import InstanceSpec
 from provisioning.states import AttemptState, Desired, State
@@ -182,7 +183,17 @@ def _wait_until_running(sandbox: Sandbox, count: int) -> None:
 
 def _see(cluster: Cluster) -> None:
     """Let the watcher see everything, and a worker look at every instance once."""
-    relisting.relist(cluster, clock=timezone.now)
-    relisting.relist(cluster, clock=timezone.now)
+    for _ in range(2):
+        _list_to_the_end(cluster)
     while Instance.objects.filter(next_reconcile_at__lte=timezone.now()).exists():
         reconciling.drain_due(clock=timezone.now)
+
+
+def _list_to_the_end(cluster: Cluster) -> None:
+    # So many new pods take longer than a page can be asked for; what was written stays.
+    while True:
+        try:
+            relisting.relist(cluster, clock=timezone.now)
+        except Expired:
+            continue
+        return
