@@ -15,12 +15,12 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from provisioning import outages
+from provisioning import idling, outages
 from provisioning.cluster import scraping
 from provisioning.errors import ProvisioningError
 from provisioning.models import Device, Health, Node, OutageCause, Pool
 from provisioning.vendors import Health as Meaning
-from provisioning.vendors import habits_of
+from provisioning.vendors import Load, Vendor, habits_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +50,31 @@ def read_exporters(*, clock: Clock) -> int:
 
 
 def readings_in(text: str, *, meaning: Meaning) -> list[Reading]:
-    """Read what an exporter printed; raises `ValueError` for what is no such text."""
+    """Read how the devices are; raises `ValueError` for what is no exporter's text."""
+    found = _samples(text, meaning.metrics)
+    return [Reading(names, meaning.is_good(value)) for names, value in found]
+
+
+def busy_in(text: str, *, load: Load) -> dict[str, bool]:
+    """Read which devices do anything, by every label value one may be known by."""
+    busy: dict[str, bool] = {}
+    for names, value in _samples(text, load.metrics):
+        for name in names:
+            # One series per core: a device works if any of them does.
+            busy[name] = busy.get(name, False) or value > load.idle_below
+    return busy
+
+
+def _samples(text: str, metrics: tuple[str, ...]) -> list[tuple[frozenset[str], float]]:
+    legal = {name: name.replace(":", "_") for name in metrics}
+    for name, plain in legal.items():
+        # The parser takes no colon, and one vendor's names have one.
+        text = text.replace(name, plain)
     return [
-        Reading(frozenset(sample.labels.values()), meaning.is_good(sample.value))
-        for family in text_string_to_metric_families(_legal(text, meaning))
+        (frozenset(sample.labels.values()), sample.value)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name in {_legal(name, meaning) for name in meaning.metrics}
+        if sample.name in legal.values()
     ]
 
 
@@ -70,9 +89,9 @@ def hear_readings(
 
 
 def _read_pool(pool: Pool, clock: Clock, until: datetime) -> int:
-    meaning = habits_of(pool.family.vendor.slug).health
+    habits = habits_of(pool.family.vendor.slug)
     where = pool.exporter
-    if meaning is None or not {"namespace", "selector", "port"} <= where.keys():
+    if habits.health is None or not {"namespace", "selector", "port"} <= where.keys():
         return 0
     try:
         pods = scraping.list_exporters(
@@ -81,10 +100,10 @@ def _read_pool(pool: Pool, clock: Clock, until: datetime) -> int:
     except ProvisioningError as error:
         logger.warning("%s: its exporters cannot be listed: %s", pool, error)
         return 0
-    return sum(_read_pod(pool, pod, meaning, clock) for pod in pods if clock() < until)
+    return sum(_read_pod(pool, pod, habits, clock) for pod in pods if clock() < until)
 
 
-def _read_pod(pool: Pool, pod: scraping.Raw, meaning: Meaning, clock: Clock) -> bool:
+def _read_pod(pool: Pool, pod: scraping.Raw, habits: Vendor, clock: Clock) -> bool:
     name, where = str(pod["metadata"]["name"]), pool.exporter
     node_name = str((pod.get("spec") or {}).get("nodeName") or "")
     node = Node.objects.filter(cluster=pool.cluster_id, name=node_name, gone_at=None).first()
@@ -94,11 +113,13 @@ def _read_pod(pool: Pool, pod: scraping.Raw, meaning: Meaning, clock: Clock) -> 
         text = scraping.read_metrics(
             pool.cluster, namespace=where["namespace"], pod=name, port=str(where["port"])
         )
-        readings = readings_in(text, meaning=meaning)
+        readings = readings_in(text, meaning=habits.health) if habits.health else []
+        busy = busy_in(text, load=habits.load) if habits.load else {}
     except (ProvisioningError, ValueError) as error:
         logger.warning("%s: the exporter on %s cannot be read: %s", pool, node_name, error)
         return False
     hear_readings(node=node, pool=pool, readings=readings, source=name, at=clock())
+    idling.hear_busy(node=node, pool=pool, busy=busy, at=clock())
     return True
 
 
@@ -118,10 +139,3 @@ def _hear(device: Device, is_good: bool, source: str, at: datetime) -> None:
         )
     elif is_good and ill is not None:
         outages.end_outage(outage=ill, told_at=None, at=at)
-
-
-def _legal(text: str, meaning: Meaning) -> str:
-    """Write names the way the parser takes them: one vendor's have a colon too many for it."""
-    for name in meaning.metrics:
-        text = text.replace(name, name.replace(":", "_"))
-    return text

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from provisioning import maintaining, selling, stock
+from provisioning import idling, maintaining, selling, stock
 from provisioning.models import (
     Allocation,
     Device,
@@ -137,7 +137,7 @@ def warnings_of(instance: Instance, *, at: datetime) -> list[Warned]:
         )
         for outage in _outages_of(instance)
     ]
-    return found + [
+    found += [
         Warned(
             code="maintenance",
             at=window.starts_at,
@@ -148,6 +148,11 @@ def warnings_of(instance: Instance, *, at: datetime) -> list[Warned]:
         )
         for window in maintaining.windows_touching(instance, at=at)
     ]
+    if since := idling.idle_since(instance, at=at):
+        found.append(
+            Warned(code="idle", at=since, until=None, node_name="", device_id="", reason="")
+        )
+    return found
 
 
 def _outages_of(instance: Instance) -> list[Outage]:

@@ -3,7 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import claiming, deferring, examining, exporters, reconciling, reminding, sweeping
+from provisioning import (
+    claiming,
+    deferring,
+    examining,
+    exporters,
+    idling,
+    reconciling,
+    reminding,
+    sweeping,
+)
 from provisioning.models import Cluster
 
 
@@ -37,5 +46,6 @@ def read_exporters() -> None:
 
 @shared_task(name=deferring.REMIND)
 def remind() -> None:
-    """Tell of ends that come near."""
+    """Tell of ends that come near, and of devices that lie idle."""
     reminding.remind_of_ends(at=timezone.now())
+    idling.hint_at_idle(at=timezone.now())

@@ -44,10 +44,13 @@ SENTENCES: Final[dict[str, Promise]] = {
     ),
     "lease_ending": later("The time of {instance} ends at {ends_at}."),
     "lease_ended": later("The time of {instance} is up; it is stopped."),
-    "instance_idle": later("{instance} does not seem to use its devices."),
+    "instance_idle": later(
+        "{instance} has not used its devices since {since}. It is charged all the same: stop it"
+        " if it is not needed."
+    ),
     "volume_expiring": later("The volume {volume} expires at {expires_at}."),
 }
-INSTANTS: Final = ("starts_at", "ends_at", "expires_at", "until")
+INSTANTS: Final = ("since", "starts_at", "ends_at", "expires_at", "until")
 
 
 class _Words(dict[str, str]):

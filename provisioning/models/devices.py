@@ -35,6 +35,9 @@ class Device(models.Model):
     health_since = models.DateTimeField(null=True, blank=True)
     metric_health = models.CharField(max_length=10, choices=Health.choices, default=Health.UNKNOWN)
     metric_seen_at = models.DateTimeField(null=True, blank=True)
+    # When an exporter last told how much it does, and last told that it did anything.
+    load_seen_at = models.DateTimeField(null=True, blank=True)
+    busy_at = models.DateTimeField(null=True, blank=True)
     # Taken out of sale by a person.
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=150, blank=True)

@@ -31,11 +31,20 @@ class Health:
         return value == self.good_value
 
 
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """How the vendor's exporter tells how much a device does, and below what it does nothing."""
+
+    metrics: tuple[str, ...]
+    idle_below: float = 1.0
+
+
 class Vendor:
     """One chip vendor's habits."""
 
     slug: ClassVar[str] = ""
     health: ClassVar[Health | None] = None
+    load: ClassVar[Load | None] = None
     toleration_keys: ClassVar[tuple[str, ...]] = ()
 
     def family_of(self, offer: NodeOffer) -> str | None:

@@ -3,7 +3,7 @@
 The device plugin injects device nodes only: no variables, no runtime class.
 """
 
-from provisioning.vendors.base import Health, Vendor
+from provisioning.vendors.base import Health, Load, Vendor
 
 
 class Furiosa(Vendor):
@@ -11,4 +11,5 @@ class Furiosa(Vendor):
 
     slug = "furiosa"
     health = Health(metrics=("furiosa_npu_alive",), good_value=1)
+    load = Load(metrics=("furiosa_npu_core_utilization",))
     toleration_keys = ("furiosa.ai/npu",)
