@@ -1,12 +1,21 @@
 """Break a simulated cluster on purpose, and mend it: what the operator's door can do."""
 
-from provisioning.sandbox import errors
+from provisioning.sandbox import deleting, errors, events
+from provisioning.sandbox.conditions import with_condition
+from provisioning.sandbox.deleting import DeleteOptions
 from provisioning.sandbox.kinds import DEVICE_STATES, NODES, PODS
 from provisioning.sandbox.kubelets import nodes
 from provisioning.sandbox.kubelets.kubelet import Kubelet
 from provisioning.sandbox.objects import Json, spec
 from provisioning.sandbox.raising import Raised, pods_of
-from provisioning.sandbox.store import Stored
+from provisioning.sandbox.store import Stored, new_uid
+
+_PREEMPTED = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "PreemptionByScheduler",
+    "message": "default-scheduler: preempting to accommodate a higher priority pod",
+}
 
 
 def kubelet_of(raised: Raised, node: str) -> Kubelet:
@@ -155,6 +164,20 @@ def evict(raised: Raised, *, namespace: str, name: str, message: str) -> None:
     """The kubelet ends a pod to get its memory back."""
     stored, kubelet = _running_pod(raised, namespace, name)
     kubelet.worker_of(stored).evict(stored, message)
+
+
+def preempt(raised: Raised, *, namespace: str, name: str) -> None:
+    """The scheduler deletes a pod to make room for one that matters more."""
+    stored, kubelet = _running_pod(raised, namespace, name)
+    cluster = raised.cluster
+    marked = cluster.store.put(PODS, with_condition(stored.object, _PREEMPTED, at=cluster.now()))
+    why = f"Preempted by pod {new_uid()} on node {kubelet.name}"
+    events.record_action(
+        cluster, about=marked, action="Preempting", reason="Preempted", message=why,
+        source="default-scheduler",
+    )  # fmt: skip
+    options = DeleteOptions()
+    deleting.delete(cluster, kind=PODS, namespace=namespace, name=name, options=options)
 
 
 def end_containers(

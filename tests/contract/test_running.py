@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.contract.api import Json
+from tests.contract.reached import WEB
 from tests.contract.spaces import Space, condition, state, wait_for
 
 Name = Callable[[], str]
@@ -106,6 +107,16 @@ def test_log_can_be_cut(space: Space, running: Json) -> None:
     stamped = _log(space, "running", timestamps="true", tailLines=1)
     datetime.fromisoformat(stamped.partition(" ")[0])
     assert _log(space, "running", container="main").splitlines()[0] == whole[0]
+
+
+def test_log_can_be_followed_to_its_end(space: Space, name: Name, web: str) -> None:
+    script = "import time\nfor n in range(3): print('line', n, flush=True); time.sleep(0.3)"
+    created = name()
+    space.run(created, image=WEB, container={"command": ["python3", "-c", script]})
+    space.await_phase(created, "Running", "Succeeded")
+    answer = space.api.ask("GET", space.pods(created, "log"), accept="*/*", follow="true")
+    assert answer.text.splitlines() == ["line 0", "line 1", "line 2"]
+    space.await_phase(created, "Succeeded")
 
 
 def test_log_of_another_container_is_a_bad_request(space: Space, running: Json) -> None:

@@ -222,6 +222,21 @@ def test_pod_can_be_evicted_by_its_kubelet(sandbox: Process) -> None:
     assert "deletionTimestamp" not in pod["metadata"]
 
 
+def test_pod_can_be_preempted_by_the_scheduler(sandbox: Process) -> None:
+    sandbox.run("preempted")
+    sandbox.await_phase("preempted", "Running")
+    held = {"metadata": {"finalizers": ["test.example/held"]}}
+    sandbox.ask("PATCH", f"{PODS}/preempted", held)
+    sandbox.operate("POST", "/clusters/quick/pods/default/preempted/preempt")
+    pod = sandbox.pod("preempted")
+    conditions = {
+        one["type"]: one["reason"] for one in pod["status"]["conditions"] if "reason" in one
+    }
+    assert conditions["DisruptionTarget"] == "PreemptionByScheduler"
+    assert pod["metadata"]["deletionTimestamp"]
+    sandbox.ask("PATCH", f"{PODS}/preempted", {"metadata": {"finalizers": None}})
+
+
 def test_program_can_be_made_to_end(sandbox: Process) -> None:
     sandbox.run("ended")
     sandbox.await_phase("ended", "Running")

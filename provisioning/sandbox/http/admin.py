@@ -49,7 +49,11 @@ class Admin:
             ("POST", r"/admin/clusters/([^/]+)/nodes/([^/]+)/(lose|return)", self._node),
             ("POST", r"/admin/clusters/([^/]+)/nodes/([^/]+)/devices", self._device),
             ("POST", r"/admin/clusters/([^/]+)/nodes/([^/]+)/refuse-admission", self._admission),
-            ("POST", r"/admin/clusters/([^/]+)/pods/([^/]+)/([^/]+)/(evict|exit)", self._pod),
+            (
+                "POST",
+                r"/admin/clusters/([^/]+)/pods/([^/]+)/([^/]+)/(evict|preempt|exit)",
+                self._pod,
+            ),
             ("POST", r"/admin/clusters/([^/]+)/images", self._image),
         )
 
@@ -134,6 +138,8 @@ class Admin:
         if what == "evict":
             message = str(body.get("message") or "The node was low on resource: memory.")
             breaking.evict(raised, namespace=namespace, name=name, message=message)
+        elif what == "preempt":
+            breaking.preempt(raised, namespace=namespace, name=name)
         else:
             code, reason = int(body.get("code", 1)), str(body.get("reason") or "")
             breaking.end_containers(
