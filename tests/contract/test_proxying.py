@@ -59,9 +59,9 @@ def test_every_method_is_carried(api: Api, page: str, method: str) -> None:
 
 
 def test_body_comes_back_with_its_type(api: Api, page: str) -> None:
-    answer = api.post(f"{page}/echo", {"said": ["x" * 200_000]})
+    answer = api.post(f"{page}/echo", {"said": ["x" * 2_000]})
     assert answer.headers["content-type"] == "application/json"
-    assert answer.body == {"said": ["x" * 200_000]}
+    assert answer.body == {"said": ["x" * 2_000]}
 
 
 def test_token_stays_outside_and_the_way_is_told(api: Api, page: str) -> None:
