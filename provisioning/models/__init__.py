@@ -13,6 +13,7 @@ from provisioning.models.counts import LoopCount
 from provisioning.models.credentials import ClusterCredential
 from provisioning.models.devices import Device, Health, Outage, OutageCause
 from provisioning.models.findings import ClusterFinding, Question, Verdict
+from provisioning.models.gateways import ClusterGateway
 from provisioning.models.installation import Installation
 from provisioning.models.instances import Allocation, Attempt, DeadLetter, Instance, Transition
 from provisioning.models.inventory import AllocationMode, DeviceIdSource, Node, NodeCapacity, Pool
@@ -37,6 +38,7 @@ __all__ = [
     "ClusterAlarm",
     "ClusterCredential",
     "ClusterFinding",
+    "ClusterGateway",
     "ClusterMark",
     "ClusterState",
     "ConfidedSecret",

@@ -10,9 +10,7 @@ class ClusterCredential(models.Model):
     """One row is how one identity reaches one cluster, instead of the cluster's own kubeconfig."""
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="credentials")
-    identity = models.CharField(
-        max_length=10, choices=[(one.value, one.value) for one in Identity]
-    )
+    identity = models.CharField(max_length=10, choices=[(one.value, one.value) for one in Identity])
     kubeconfig_encrypted = models.BinaryField()
     added_at = models.DateTimeField()
 

@@ -16,6 +16,7 @@ class Question(models.TextChoices):
     DEVICE_IDS = "device_ids"
     DEVICE_ACCESS = "device_access"
     NETWORK_POLICY = "network_policy"
+    GATEWAY_API = "gateway_api"
 
 
 class Verdict(models.TextChoices):
