@@ -19,6 +19,8 @@ from provisioning.states import AttemptState, Desired, State
 # Beyond so many ahead the answer is "wait" anyway.
 MOST_AHEAD: Final = 200
 WOKEN: Final = 20
+# Whoever is placed wakes so many behind: each of them wakes as many again while there is room.
+FOLLOW: Final = 3
 
 
 def waiting_for(family_id: int) -> list[Waiting]:
@@ -49,15 +51,15 @@ def position_of(instance: Instance) -> int | None:
 
 
 @transaction.atomic
-def wake_queue(*, family_id: int, at: datetime) -> None:
+def wake_queue(*, family_id: int, at: datetime, heads: int = WOKEN) -> None:
     """Let the first ones look again, for a device may be free."""
-    heads = [one.id for one in waiting_for(family_id)[:WOKEN]]
-    if not heads:
+    first = [one.id for one in waiting_for(family_id)[:heads]]
+    if not first:
         return
     # In one order, so that two who wake do not wait for each other.
-    list(Instance.objects.select_for_update().filter(pk__in=heads).order_by("pk").only("pk"))
+    list(Instance.objects.select_for_update().filter(pk__in=first).order_by("pk").only("pk"))
     # A pass that found nothing free a moment ago must not sleep over this.
-    Instance.objects.filter(pk__in=heads).update(
+    Instance.objects.filter(pk__in=first).update(
         next_reconcile_at=at, observation_seq=F("observation_seq") + 1
     )
     deferring.defer_drain()

@@ -38,7 +38,7 @@ from provisioning.models import Cluster, ClusterState, Instance
 from provisioning.refusals import Answer
 from provisioning.situations import Pass
 from provisioning.states import State
-from provisioning.steps import AT_ONCE, Act, CreatePod, Effect, Move, Rest
+from provisioning.steps import AT_ONCE, Act, CreatePod, Effect, Move, Place, Rest
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +134,11 @@ def _act(of: Pass, act: Act) -> None:
     else:
         if outcome.frees_devices:
             _wake_queue(of.instance, of.at)
+        elif isinstance(act.effect, Place):
+            # Room was left for those behind, who were told that there is none.
+            queueing.wake_queue(
+                family_id=of.instance.instance_type.family_id, at=of.at, heads=queueing.FOLLOW
+            )
 
 
 def _wait_for(cluster: Cluster, effect: Effect, of: Pass) -> timedelta | None:

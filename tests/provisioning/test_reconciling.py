@@ -29,6 +29,7 @@ from provisioning.models import (
     ClusterState,
     DeadLetter,
     Instance,
+    Node,
     TenantNamespace,
     Transition,
 )
@@ -104,11 +105,26 @@ def test_a_wish_becomes_a_pod(instance: Instance, api: Api) -> None:
     assert instance.lease_token is None
 
 
+def test_a_long_queue_moves_up_as_soon_as_there_is_room(cluster: Cluster, api: Api) -> None:
+    """More wait than are woken by whoever brings the room: those who are placed wake the rest."""
+    account = factory.open_account()
+    Node.objects.update(is_ready=False)
+    for _ in range(30):
+        factory.launch(account=account)
+    drain()
+    assert not Attempt.objects.exists()
+    factory.add_nodes(cluster, *(factory.raw_node(name=f"big-{n}") for n in range(5)))
+    uids = (str(uuid4()) for _ in range(100))
+    api.on_post = lambda asked: (201, {"metadata": {"uid": next(uids)}}, {})
+    drain(NOON + timedelta(seconds=1))
+    assert Attempt.objects.filter(state=AttemptState.CREATED).count() == 30
+
+
 def test_a_namespace_is_applied_once(instance: Instance, api: Api) -> None:
     drain()
     applied = api.count("PATCH")
     # The tenant's objects, and the farm's own namespace once.
-    assert applied == 6 + 1
+    assert applied == 7 + 1
     factory.launch(account=instance.account)
     drain()
     assert api.count("PATCH") == applied
@@ -239,8 +255,8 @@ def test_a_namespace_deleted_by_hand_is_made_again(instance: Instance, api: Api)
     drain(NOON + timedelta(seconds=5))
     instance.refresh_from_db()
     assert instance.state == State.SCHEDULING
-    # Six objects twice, and the mark of how far we have counted.
-    assert api.count("PATCH") == 13
+    # Seven objects twice, and the mark of how far we have counted.
+    assert api.count("PATCH") == 15
 
 
 def test_a_cluster_that_is_down_is_left_alone_after_five_calls(
