@@ -39,6 +39,10 @@ class Storage:
         body |= {"storageClassName": self.name, "hostPath": {"path": "/tmp/contract"}}
         self.api.post(VOLUMES, {"metadata": {"name": self.name}, "spec": body}).ok(201)
         self.made.append(f"{VOLUMES}/{self.name}")
+        # A claim that comes before the controller knows of its volume waits for the next round,
+        # which a real one makes every 15 seconds.
+        path = f"{VOLUMES}/{self.name}"
+        wait_for(lambda: self.api.get(path).ok().get("status", {}).get("phase") == "Available")
 
     def claim(self, **words: Any) -> Any:
         body: Json = {"accessModes": ["ReadWriteOnce"], "storageClassName": self.name}
@@ -78,8 +82,8 @@ def test_a_claim_is_filled_in_and_guarded(storage: Storage) -> None:
 
 def test_an_immediate_claim_is_bound_to_a_volume_that_fits(storage: Storage) -> None:
     storage.kind()
-    storage.claim().ok(201)
     storage.volume()
+    storage.claim().ok(201)
     wait_for(lambda: storage.phase() == "Bound")
     claim = storage.api.get(storage.path).ok()
     assert claim["spec"]["volumeName"] == storage.name

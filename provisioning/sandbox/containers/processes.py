@@ -74,14 +74,14 @@ class ProcessRuntime:
             self._timers.soon(lambda: on_exit(launch.container_id))
 
     def _order(self, launch: Launch) -> Order:
-        folder = self._scratch.lay_out(launch.pod, launch.container)
+        folder = self._scratch.lay_out(launch.pod, launch.container, launch.given.files)
         image = images.COMMANDS[str(launch.container.get("image"))]
         environment = {
             "PATH": f"{folder}/bin:/usr/local/bin:/usr/bin:/bin",
             "HOSTNAME": name_of(launch.pod),
             "HOME": str(folder),
             "SANDBOX_POD_ADDRESS": self._scratch.address_of(launch.pod),
-            **variables.variables_of(launch.container, launch.environment),
+            **variables.variables_of(launch.container, launch.environment, launch.given.variables),
         }
         command = variables.command_of(launch.container, environment, image)
         memory = _memory_of(launch)

@@ -6,7 +6,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -27,6 +27,14 @@ class Exit:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a container has from Secrets and ConfigMaps: variables, and files by volume."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Launch:
     """What a container is started with."""
 
@@ -35,6 +43,7 @@ class Launch:
     container: Json
     started_at: datetime
     environment: Mapping[str, str]
+    given: Given = field(default_factory=Given)
 
 
 @dataclass(frozen=True)

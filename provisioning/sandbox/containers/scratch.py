@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from provisioning.sandbox.workloads import images
 
 NOBODY = 65534
 LIMIT = 64
+Files = Mapping[str, Mapping[str, bytes]]
 _READABLE_BY_ALL, _PASSABLE_BY_ALL = 0o005, 0o001
 
 
@@ -56,7 +57,7 @@ class Scratch:
             self._addresses[uid] = next(one for one in _addresses() if one not in taken)
         return self._addresses[uid]
 
-    def lay_out(self, pod: Json, container: Json) -> Path:
+    def lay_out(self, pod: Json, container: Json, given: Files) -> Path:
         """A container's folder: its programs, its files, its volumes at their paths."""
         folder = self._parent(uid_of(pod)) / str(container["name"])
         # A fresh one at every start, as in a runtime.  What an earlier run left there may be a
@@ -67,7 +68,9 @@ class Scratch:
         for file in images.FILES:
             shutil.copy(file, folder / file.name)
         for mount in container.get("volumeMounts") or []:
-            self._mount(pod, folder, mount)
+            volume = self._volume(pod, str(mount["name"]))
+            self._fill(volume, given.get(str(mount["name"]), {}))
+            self._mount(folder, mount, volume)
         return self._given(folder)
 
     def clear(self, pod: Json) -> None:
@@ -92,12 +95,22 @@ class Scratch:
             return False
         return all(parent.stat().st_mode & _PASSABLE_BY_ALL for parent in real.parents)
 
-    def _mount(self, pod: Json, folder: Path, mount: Json) -> None:
+    def _fill(self, volume: Path, files: Mapping[str, bytes]) -> None:
+        """Put the files of a Secret or a ConfigMap there, for the processes to read."""
+        for name, content in files.items():
+            path = volume / name
+            path.unlink(missing_ok=True)
+            path.write_bytes(content)
+            path.chmod(0o440)
+            if self.user:
+                os.chown(path, self.user, self.user)
+
+    def _mount(self, folder: Path, mount: Json, volume: Path) -> None:
         inside = folder / str(mount["mountPath"]).strip("/")
         if ".." in inside.parts or inside.exists() or inside == folder:
             return
         inside.parent.mkdir(parents=True, exist_ok=True)
-        inside.symlink_to(self._volume(pod, str(mount["name"])))
+        inside.symlink_to(volume)
 
     def _volume(self, pod: Json, name: str) -> Path:
         volumes = {one.get("name"): one for one in spec(pod).get("volumes") or []}

@@ -41,7 +41,7 @@ Command = Callable[[list[str], Surroundings], Told]
 def surroundings_of(launch: Launch, programs: Sequence[str]) -> Surroundings:
     """What a shell finds in a container."""
     variables = {"HOSTNAME": name_of(launch.pod), "PATH": "/bin", "HOME": "/"}
-    variables |= variables_of(launch.container, launch.environment)
+    variables |= variables_of(launch.container, launch.environment, launch.given.variables)
     command = launch.container.get("command") or launch.container.get("args") or ["workspace"]
     return Surroundings(variables, shlex.join(map(str, command)), tuple(programs))
 

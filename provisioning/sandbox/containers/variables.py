@@ -8,11 +8,17 @@ from provisioning.sandbox.objects import Json
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 
-def variables_of(container: Json, from_devices: Mapping[str, str]) -> dict[str, str]:
-    """The variables by name, later ones knowing earlier ones."""
+def variables_of(
+    container: Json, from_devices: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables by name, later ones knowing earlier ones; what is given is taken as it is."""
     found: dict[str, str] = {}
     for variable in container.get("env") or []:
-        found[str(variable.get("name"))] = expanded(str(variable.get("value") or ""), found)
+        name = str(variable.get("name"))
+        if "valueFrom" not in variable:
+            found[name] = expanded(str(variable.get("value") or ""), found)
+        elif name in given:
+            found[name] = given[name]
     return {**found, **from_devices}
 
 

@@ -11,7 +11,7 @@ from provisioning.sandbox import deleting
 from provisioning.sandbox.containers.runtime import Launch
 from provisioning.sandbox.deleting import DeleteOptions
 from provisioning.sandbox.kinds import PODS
-from provisioning.sandbox.kubelets import restarting, statuses
+from provisioning.sandbox.kubelets import giving, restarting, statuses
 from provisioning.sandbox.kubelets.devices import TooFewDevices
 from provisioning.sandbox.kubelets.ground import NodeGround
 from provisioning.sandbox.kubelets.runs import ContainerRun, PodRun, Step
@@ -21,6 +21,7 @@ from provisioning.sandbox.store import Stored
 
 Ask = Callable[[float], None]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+RETRY_SECONDS = 1.0
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -99,6 +100,10 @@ class PodWorker:
             self.write(stored)
 
     def _start_all(self, stored: Stored) -> None:
+        if not all(self._is_provided(stored, container) for container in self.run.each()):
+            self.write(stored)
+            self._ask(RETRY_SECONDS)
+            return
         self.run.step = Step.STARTED
         self.run.ip = self.run.ip or self._ground.new_pod_ip()
         for container in self.run.each():
@@ -106,6 +111,21 @@ class PodWorker:
         self.write(stored)
         if any(container.exit for container in self.run.each()):
             self._ask(0.0)
+
+    def _is_provided(self, stored: Stored, container: ContainerRun) -> bool:
+        """Whether what the container is to be given is there; says so where it is not."""
+        store = self._ground.cluster.store
+        try:
+            giving.find(store, stored.object, container.container)
+        except giving.CannotMount as error:
+            self._ground.tell(stored, "FailedMount", str(error), type_="Warning")
+            return False
+        except giving.CannotConfigure as error:
+            container.waiting, container.message = "CreateContainerConfigError", str(error)
+            where = container.field_path
+            self._ground.tell(stored, "Failed", f"Error: {error}", where=where, type_="Warning")
+            return False
+        return True
 
     def _start(self, stored: Stored, container: ContainerRun) -> None:
         container.begin(self._ground.cluster.now())
@@ -132,6 +152,7 @@ class PodWorker:
             container=container.container,
             started_at=container.started_at,
             environment=self._ground.devices.environment(uid_of(pod), container.name),
+            given=giving.find_some(self._ground.cluster.store, pod, container.container),
         )
 
     def _on_exit(self, container_id: str) -> None:
@@ -170,6 +191,10 @@ class PodWorker:
     def _restart(self, container: ContainerRun) -> None:
         stored = self._ground.cluster.store.get(PODS, *self.run.key)
         if stored is None or uid_of(stored.object) != self.run.uid or is_deleting(stored.object):
+            return
+        if not self._is_provided(stored, container):
+            self.write(stored)
+            self._ground.cluster.timers.after(RETRY_SECONDS, lambda: self._restart(container))
             return
         container.restarts += 1
         self._start(stored, container)
