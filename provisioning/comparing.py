@@ -14,11 +14,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from provisioning import installation, podstatus
+from provisioning import installation, podstatus, tallying
 from provisioning.cluster import asking
 from provisioning.models import Attempt, Cluster, Hold, Instance
 from provisioning.specs import Observation
 from provisioning.states import Desired
+from provisioning.tallying import ClaimDifference
 
 Raw = Mapping[str, Any]
 
@@ -78,10 +79,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that differs on the held clusters."""
+    """Everything that differs on the held clusters; what stands in `claims` is only told."""
 
     holds: tuple[Hold, ...]
     differences: tuple[Difference, ...]
+    claims: tuple[ClaimDifference, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -91,7 +93,8 @@ class Comparison:
             for d in self.differences
         ]
         held = sorted(hold.cluster.name for hold in self.holds)
-        return hashlib.sha256(json.dumps([held, said]).encode()).hexdigest()[:12]
+        stored = [claim.said() for claim in self.claims]
+        return hashlib.sha256(json.dumps([held, said, stored]).encode()).hexdigest()[:12]
 
 
 def compare_held() -> Comparison:
@@ -104,7 +107,8 @@ def compare_held() -> Comparison:
             if pod.seen.instance_id:
                 pods[pod.seen.instance_id].append(pod)
     differences = [*_with_pods(pods), *_without(pods, clusters)]
-    return Comparison(holds, tuple(sorted(differences, key=lambda d: (d.kind, d.instance_id))))
+    in_order = tuple(sorted(differences, key=lambda d: (d.kind, d.instance_id)))
+    return Comparison(holds, in_order, tallying.compare_claims(clusters))
 
 
 def pods_of(cluster: Cluster) -> Iterator[Pod]:

@@ -85,6 +85,8 @@ PERMISSIONS: Final = (
         ("", "nodes", ("list",), ()),
         ("", "pods", ("list", "watch"), ()),
         ("", "events", ("list",), ()),
+        # To be held against our volumes after a restore.
+        ("", "persistentvolumeclaims", ("list",), ()),
         ("coordination.k8s.io", "leases", ("list",), ()),
         # Devices that drivers publish, and which of them a pod's claim was given.
         ("resource.k8s.io", "deviceclasses", ("list",), ()),
@@ -126,6 +128,23 @@ PERMISSIONS: Final = (
         ("", "pods/proxy", _ANY_METHOD, ()),
     ),
 )
+
+# Where a gateway is set, and in one namespace alone: the portal's at the edge.
+ROUTES: Final = (*_APPLY, "delete", "get", "list")
+
+
+def wanted_for_routes() -> list[Wanted]:
+    """Return what the worker needs in the namespace that routes are made in."""
+    return [
+        Wanted(
+            identity=Identity.WORKER,
+            scope=Scope.CLUSTER,
+            verb=verb,
+            group="gateway.networking.k8s.io",
+            resource="httproutes",
+        )
+        for verb in ROUTES
+    ]
 
 
 def wanted(*, identity: Identity, scope: Scope) -> list[Wanted]:

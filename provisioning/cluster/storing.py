@@ -4,11 +4,12 @@ Like `asking`, whose errors it raises.  Secrets are written and deleted and neve
 the worker's identity has no right to.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote
 
 from provisioning import names
-from provisioning.cluster import requests
+from provisioning.cluster import asking, requests
 from provisioning.cluster.connections import connection_to
 from provisioning.cluster.errors import NotFound
 from provisioning.cluster.requests import Request
@@ -23,6 +24,11 @@ IS_DEFAULT: Final = "storageclass.kubernetes.io/is-default-class"
 def get_claim(cluster: Cluster, *, namespace: str, name: str) -> Raw:
     """Return a claim by name."""
     return _ask(cluster, Request(method="GET", path=_claim(namespace, name)))
+
+
+def list_claims(cluster: Cluster, *, selector: str) -> Iterable[Raw]:
+    """Return all claims of a selection, page by page."""
+    return asking.Listing(cluster, "/api/v1/persistentvolumeclaims", selector=selector)
 
 
 def apply_claim(cluster: Cluster, manifest: Raw) -> Raw:

@@ -6,13 +6,15 @@ run, on the test's own database, against a sandbox that forgets nothing.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 
-from billing.models import QuarantinedFact, UsageInterval
+from billing.models import Account, QuarantinedFact, UsageInterval
 from portal.engines import backups
 from portal.quotas import queries, releasing
 from portal.requests import operating, restoring, submitting
@@ -21,12 +23,21 @@ from portal.requests.wishes import InstanceWish
 from portal.tenants import onboarding
 from portal.tenants.access import StaffRole
 from portal.tenants.models import Project, User
-from provisioning import comparing, marking, sweeping
+from provisioning import claiming, comparing, installation, marking, sweeping, tallying, volumes
+from provisioning.cluster import storing
 from provisioning.comparing import Kind, Remedy
-from provisioning.models import Family, Hold, HoldCause, Instance, InstanceType, RuntimeImage
-from provisioning.states import State
+from provisioning.models import (
+    Family,
+    Hold,
+    HoldCause,
+    Instance,
+    InstanceType,
+    RuntimeImage,
+    Volume,
+)
+from provisioning.states import State, VolumeState
 from tests.factories import portal as portal_factory
-from tests.provisioning.farms import Farm
+from tests.provisioning.farms import Farm, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,6 +66,25 @@ class House:
         )
         instance = LaunchedInstance.objects.get(instance_request=asked).instance
         return self.farm.until(instance, State.RUNNING)
+
+    def create(self, name: str) -> Volume:
+        """A volume whose claim is on the cluster."""
+        volume = volumes.create_volume(
+            tenant_id=self.project.tenant_id,
+            project_id=self.project.pk,
+            account_id=Account.objects.get(tenant_id=self.project.tenant_id).pk,
+            name=name,
+            size_gib=1,
+            cluster=self.farm.cluster,
+            at=timezone.now(),
+        )
+
+        def has_claim() -> bool:
+            volume.refresh_from_db()
+            return volume.claim_uid is not None
+
+        wait_until(has_claim, lambda: claiming.drain_due(clock=timezone.now))
+        return volume
 
     def stop(self, instance: Instance) -> None:
         operating.stop_instance(instance=instance, at=timezone.now())
@@ -188,6 +218,36 @@ def test_one_reviewed_command_brings_it_right(house: House, past: Past) -> None:
     assert everything_on(house) == past.pods
     assert reserved(house) == 4
     assert not restoring.compare().differences
+
+
+def test_claims_and_volumes_that_do_not_fit_are_named_and_left(house: House) -> None:
+    gone, known = house.create("gone"), house.create("known")
+    house.back_up()
+    newer = house.create("newer")
+    storing.delete_claim(
+        gone.cluster, namespace=gone.namespace, name=gone.claim_name, uid=str(gone.claim_uid)
+    )
+    house.restore()
+    house.go_on()
+    compared = restoring.compare()
+    assert [(one.kind, one.claim_name, one.remedy) for one in compared.claims] == [
+        (tallying.Kind.CLAIM_GONE, gone.claim_name, "leave"),
+        (tallying.Kind.UNKNOWN_CLAIM, newer.claim_name, "leave"),
+    ]
+    said = StringIO()
+    call_command("settle_restore", stdout=said)
+    assert "unknown_claim" in said.getvalue()
+    assert newer.claim_name in said.getvalue()
+
+    restoring.settle(accepted=compared.digest, by="Dana", at=timezone.now())
+    claiming.drain_due(clock=lambda: timezone.now() + timedelta(hours=1))
+    selector = installation.current().selector
+    listed = storing.list_claims(newer.cluster, selector=selector)
+    there = {one["metadata"]["name"] for one in listed}
+        one["metadata"]["name"] for one in storing.list_claims(newer.cluster, selector=selector)
+    }
+    assert there == {known.claim_name, newer.claim_name}
+    assert Volume.objects.get(pk=gone.pk).state == VolumeState.LOST
 
 
 def test_the_newcomer_is_billed_from_its_start(house: House, past: Past) -> None:

@@ -41,7 +41,9 @@ class Command(BaseCommand):
             )
         for difference in comparison.differences:
             self.stdout.write(difference.line())
-        self.stdout.write(f"{len(comparison.differences)} differences")
+        for claim in comparison.claims:
+            self.stdout.write(claim.line())
+        self.stdout.write(f"{len(comparison.differences) + len(comparison.claims)} differences")
         self.stdout.write(f"settle with: --accept {comparison.digest} --by NAME")
 
     def _settle(self, options: dict[str, Any]) -> None:
