@@ -13,7 +13,15 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from provisioning import attempts, confiding, manifests, namespacing, podstatus, refusals
+from provisioning import (
+    attempts,
+    confiding,
+    manifests,
+    namespacing,
+    podstatus,
+    refusals,
+    routing,
+)
 from provisioning.cluster import asking, storing
 from provisioning.cluster.errors import AlreadyExists, NotFound, PreconditionFailed, QuotaConflict
 from provisioning.errors import ProvisioningError
@@ -166,6 +174,8 @@ def _adopt_pod(effect: AdoptPod, of: Pass) -> Outcome:
 
 def _delete_pod(effect: DeletePod, of: Pass) -> Outcome:
     attempt = of.attempt_of(effect.uid)
+    if of.attempt is not None and of.attempt.no == attempt.no:
+        routing.withdraw(instance_id=of.instance.pk, cluster=attempt.cluster)
     try:
         asking.delete_pod(
             attempt.cluster,

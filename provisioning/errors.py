@@ -252,6 +252,30 @@ class TooManyPorts(ProvisioningError):
     code = "too_many_ports"
 
 
+class IllegalGateway(ProvisioningError):
+    """A gateway and the service behind it are named as Kubernetes names things."""
+
+    code = "illegal_gateway"
+
+
+class NoGatewayApi(ProvisioningError):
+    """The cluster does not have the Gateway API."""
+
+    code = "no_gateway_api"
+
+
+class RoutesForbidden(ProvisioningError):
+    """The cluster does not let us make routes in this namespace."""
+
+    code = "routes_forbidden"
+
+
+class GatewayInUse(ProvisioningError):
+    """There are routes in another namespace: remove the gateway first."""
+
+    code = "gateway_in_use"
+
+
 class PortNotOpen(ProvisioningError):
     """This port of the instance is not open."""
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from provisioning import deferring
 from provisioning.errors import IllegalPort, PortNotOpen, TooManyPorts
 from provisioning.models import Instance, InstancePort
 
@@ -29,13 +30,16 @@ def open_port(*, instance: Instance, port: int, by: str, at: datetime) -> Instan
         return found
     if already.count() >= MOST_PORTS:
         raise TooManyPorts
-    return InstancePort.objects.create(instance=instance, port=port, opened_at=at, opened_by=by)
+    opened = InstancePort.objects.create(instance=instance, port=port, opened_at=at, opened_by=by)
+    deferring.defer_drain()
+    return opened
 
 
 def close_port(*, instance: Instance, port: int, by: str, at: datetime) -> None:
     """Close a port; raises `PortNotOpen`."""
     if not _open(instance.pk).filter(port=port).update(closed_at=at, closed_by=by):
         raise PortNotOpen
+    deferring.defer_drain()
 
 
 def ports_of(instance: Instance) -> list[InstancePort]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from provisioning import permissions
-from provisioning.cluster import asking, reviewing
+from provisioning.cluster import asking, reviewing, routing
 from provisioning.errors import AnotherCluster, ClusterRefused
 from provisioning.models import Cluster, Family, Question, TenantNamespace, Verdict
 from provisioning.permissions import Scope, Wanted
@@ -52,6 +52,7 @@ def look_at(cluster: Cluster) -> Look:
     nodes = asking.list_nodes(cluster)
     resources = tuple(sorted(_resources_of(nodes)))
     findings = [_of_version(version), _of_devices(resources), _of_device_ids(version)]
+    findings.append(_of_gateway_api(cluster))
     bindings: dict[Identity, str] = {}
     for identity in Identity:
         finding, user = look_at_identity(cluster, identity)
@@ -152,6 +153,16 @@ def _of_device_ids(text: str) -> Finding:
         detail = "Before 1.36 it depends on how the server was started; a pod will show it."
     facts = {"source": source, "by": "version"}
     return Finding(question=Question.DEVICE_IDS, verdict=verdict, detail=detail, facts=facts)
+
+
+def _of_gateway_api(cluster: Cluster) -> Finding:
+    is_there = routing.knows_routes(cluster)
+    if is_there:
+        detail = "It has the Gateway API: ports may be routed by a gateway of its own."
+    else:
+        detail = "It has no Gateway API: ports are reached through the portal's own address."
+    question, facts = Question.GATEWAY_API, {"is_there": is_there}
+    return Finding(question=question, verdict=Verdict.OK, detail=detail, facts=facts)
 
 
 def _missing(cluster: Cluster, wanted: Iterable[Wanted], *, namespace: str = "") -> list[Wanted]:

@@ -58,6 +58,11 @@ def pod_name(*, instance_id: UUID, attempt_no: int) -> str:
     return f"{instance_id}-a{attempt_no}"
 
 
+def port_host(*, instance_id: UUID, port: int, domain: str) -> str:
+    """Name the host on which a port of an instance is visited."""
+    return f"{instance_id}-{port}.{domain}"
+
+
 def instance_id_of(text: str | None) -> UUID | None:
     """Read an instance id from a label; None if it is none of ours."""
     try:

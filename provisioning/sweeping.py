@@ -1,7 +1,8 @@
 """What is done every few seconds whether or not anybody hints at it.
 
 Whether the database is as new as its clusters, leases that have ended, pods nobody knows,
-every instance and every volume that is due, and secrets that have done their service.
+every instance and every volume that is due, routes to open ports, and secrets that have done
+their service.
 """
 
 import logging
@@ -16,6 +17,7 @@ from provisioning import (
     marking,
     orphaned,
     reconciling,
+    routing,
     stopping,
 )
 from provisioning.reconciling import Clock
@@ -34,6 +36,7 @@ def sweep(*, clock: Clock) -> None:
     reconciling.drain_due(clock=clock)
     expiring.expire_volumes(at=clock())
     claiming.drain_due(clock=clock)
+    routing.follow_ports(at=clock())
     confiding.clear_away(at=clock())
     orphaned.sweep_orphans(at=clock())
     lingering.follow_namespaces(at=clock())

@@ -11,6 +11,7 @@ from provisioning import (
     idling,
     reconciling,
     reminding,
+    routing,
     sweeping,
 )
 from provisioning.models import Cluster
@@ -21,6 +22,7 @@ def drain_due() -> None:
     """Answer a hint."""
     reconciling.drain_due(clock=timezone.now)
     claiming.drain_due(clock=timezone.now)
+    routing.follow_ports(at=timezone.now())
 
 
 @shared_task(name=deferring.SWEEP)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from provisioning import names
+
 _PLACE: Final = re.compile(
     r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})-([1-9][0-9]{0,4})"
 )
@@ -24,7 +26,7 @@ class Place:
 
     def host(self, domain: str) -> str:
         """Return its host name."""
-        return f"{self.instance_id}-{self.port}.{domain}"
+        return names.port_host(instance_id=self.instance_id, port=self.port, domain=domain)
 
 
 def name_of(host: str) -> str | None:

@@ -73,6 +73,14 @@ SENTENCES: dict[str, Promise] = {
     "illegal_port": gettext_lazy("A port is a number from 1 to 65535."),
     "too_many_ports": gettext_lazy("The instance has no room for more open ports."),
     "port_not_open": gettext_lazy("This port of the instance is not open."),
+    "illegal_gateway": gettext_lazy(
+        "A gateway and the service behind it are named as Kubernetes names things."
+    ),
+    "no_gateway_api": gettext_lazy("The cluster does not have the Gateway API."),
+    "routes_forbidden": gettext_lazy("The cluster does not let us make routes in this namespace."),
+    "gateway_in_use": gettext_lazy(
+        "There are routes in another namespace: remove the gateway first."
+    ),
     # access
     "signed_out": gettext_lazy("You are no longer signed in."),
     "ticket_refused": gettext_lazy(
@@ -81,7 +89,7 @@ SENTENCES: dict[str, Promise] = {
     "too_many_terminals": gettext_lazy("There are too many open terminals in this instance."),
     "catalog_refused": gettext_lazy("The catalogue contradicts itself."),
     "unknown_volume": gettext_lazy("There is no such volume, or it cannot be attached."),
-    "illegal_volume": gettext_lazy("There can be no such volume."),
+    "illegal_volume": gettext_lazy("A volume like this cannot be made."),
     "volume_name_taken": gettext_lazy("There is already a volume of this name."),
     "volume_in_use": gettext_lazy("Instances still have this volume; terminate them first."),
     "volume_cannot_grow": gettext_lazy("The storage of this volume does not let it grow."),
@@ -98,7 +106,7 @@ SENTENCES: dict[str, Promise] = {
     "image_not_allowed": gettext_lazy(
         "This image is not among those you may start; ask the operator to allow it."
     ),
-    "illegal_image_pattern": gettext_lazy("This is no pattern for images."),
+    "illegal_image_pattern": gettext_lazy("This pattern for images cannot be used."),
     # billing
     "illegal_state": gettext_lazy("In its present state this is not possible."),
     "account_already_open": gettext_lazy("This tenant already has a billing account."),

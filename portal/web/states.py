@@ -75,6 +75,7 @@ QUESTION = {
     "device_ids": Shown(_("Which device a pod holds"), "calm"),
     "device_access": Shown(_("Devices for ordinary users"), "calm"),
     "network_policy": Shown(_("Network policies"), "calm"),
+    "gateway_api": Shown(_("Gateway API"), "calm"),
 }
 
 IDENTITY = {

@@ -103,6 +103,10 @@ RESOURCE_CLAIM_TEMPLATES = Kind(
     _DEVICES, "v1", "resourceclaimtemplates", "ResourceClaimTemplate", returns_deleted=True
 )
 RESOURCE_SLICES = Kind(_DEVICES, "v1", "resourceslices", "ResourceSlice", namespaced=False)
+# Of a CustomResourceDefinition in the real world; no gateway listens to it here.
+HTTP_ROUTES = Kind(
+    "gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", subresources=("status",)
+)
 # Not part of any API: what the simulated hardware remembers across a restart.
 DEVICE_STATES = Kind(
     "sandbox.internal", "v1", "devicestates", "DeviceState", namespaced=False, is_served=False
@@ -112,7 +116,7 @@ KINDS: tuple[Kind, ...] = (
     NAMESPACES, NODES, PODS, EVENTS, RESOURCE_QUOTAS, LIMIT_RANGES, SERVICE_ACCOUNTS, SECRETS,
     CONFIG_MAPS, SERVICES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES,
     NETWORK_POLICIES, LEASES, DEVICE_CLASSES, RESOURCE_CLAIMS, RESOURCE_CLAIM_TEMPLATES,
-    RESOURCE_SLICES, DEVICE_STATES,
+    RESOURCE_SLICES, HTTP_ROUTES, DEVICE_STATES,
 )  # fmt: skip
 
 BY_PLURAL: dict[tuple[str, str, str], Kind] = {
@@ -126,6 +130,7 @@ GROUP_VERSIONS: tuple[tuple[str, str], ...] = (
     ("", "v1"),
     ("authorization.k8s.io", "v1"),
     ("coordination.k8s.io", "v1"),
+    ("gateway.networking.k8s.io", "v1"),
     ("networking.k8s.io", "v1"),
     ("resource.k8s.io", "v1"),
     ("storage.k8s.io", "v1"),

@@ -300,6 +300,7 @@ MONEY = [
          body=lambda w: {"valid_until": AFTERNOON}),
 ]  # fmt: skip
 
+
 def _on_cluster(world: AliceWorld) -> Words:
     provisioning_factory.put_on(world.instance, world.cluster)
     return {"instance_id": world.instance.pk}
@@ -326,6 +327,15 @@ INVENTORY = [
         body=lambda w: {"reason": "Flaky"},
     ),
     Step("post", "/devices/{id}/resume-sale", who="erin", key=lambda w: w.device.pk),
+    _staffs("/pools", "erin"),
+    Step(
+        "patch", "/pools/{id}", who="erin", key=lambda w: w.device.pool_id,
+        body=lambda w: {
+            "exporter": {"namespace": "npu-system", "selector": "app=exporter", "port": 9400}
+        },
+    ),
+    # Nobody answers there, and she is told so.
+    Step("get", "/pools/{id}/exporters", who="erin", key=lambda w: w.device.pool_id, status=503),
     _staffs("/maintenance-windows", "erin"),
     Step("post", "/maintenance-windows", who="erin", body=_window, status=201),
     Step("post", "/maintenance-windows/{id}/cancel", who="erin", key=lambda w: w.window.pk),
@@ -347,6 +357,15 @@ CLUSTERS = [
     Step("post", "/clusters/{id}/pause", who="erin", key=lambda w: w.cluster.pk),
     Step("post", "/clusters/{id}/resume", who="erin", key=lambda w: w.cluster.pk),
     Step("post", "/clusters/{id}/examine", who="erin", key=lambda w: w.cluster.pk, status=202),
+    # Nobody answers there, so nothing is known of a gateway either.
+    Step(
+        "post", "/clusters/{id}/gateway", who="erin", key=lambda w: w.cluster.pk, status=503,
+        body=lambda w: {
+            "gateway_namespace": "edge", "gateway_name": "public", "namespace": "edge",
+            "service_name": "portal", "service_port": 80,
+        },
+    ),
+    Step("post", "/clusters/{id}/gateway/remove", who="erin", key=lambda w: w.cluster.pk),
     Step("post", "/clusters/{id}/drain", who="erin", key=lambda w: w.cluster.pk),
     # It has to be drained first, and nobody answers there.
     Step("post", "/clusters/{id}/remove", who="erin", key=lambda w: w.cluster.pk, status=503),
@@ -391,4 +410,14 @@ TROUBLE = [
     Step("post", "/cluster-alarms/{id}/close", who="erin", key=_alarm, body=lambda w: WHY),
 ]  # fmt: skip
 
-STEPS = [*PEOPLE, *CATALOGUE, *REQUESTS, *INSTANCES, *VOLUMES, *MONEY, *TROUBLE, *CLUSTERS, *INVENTORY]
+STEPS = [
+    *PEOPLE,
+    *CATALOGUE,
+    *REQUESTS,
+    *INSTANCES,
+    *VOLUMES,
+    *MONEY,
+    *TROUBLE,
+    *CLUSTERS,
+    *INVENTORY,
+]

@@ -83,6 +83,7 @@ def test_a_cluster_comes_in_with_what_was_found(east: Cluster) -> None:
         "device_ids": "ok",
         "device_access": "not_tried",
         "network_policy": "not_tried",
+        "gateway_api": "ok",
     }
 
 

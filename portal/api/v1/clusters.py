@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -17,8 +17,9 @@ from portal.api import words
 from portal.api.resources import Resource, described_only
 from portal.tenants import scoping
 from portal.tenants.access import Action
-from provisioning import clusters, draining, examining, freshness, probing
-from provisioning.models import Cluster, ClusterFinding, Instance
+from provisioning import clusters, draining, examining, freshness, gateways, probing
+from provisioning.models import Cluster, ClusterFinding, ClusterGateway, Instance
+from provisioning.routes import Edge
 from provisioning.states import Identity
 
 LONGEST_KUBECONFIG = 256 * 1024
@@ -29,22 +30,47 @@ class FindingSerializer(serializers.ModelSerializer[ClusterFinding]):
 
     question = serializers.ChoiceField(choices=words.CLUSTER_QUESTIONS)
     verdict = serializers.ChoiceField(choices=words.CLUSTER_VERDICTS)
-    facts = serializers.DictField()
+    facts = serializers.DictField(
+        help_text="What the answer rests on; its keys depend on the question."
+    )
 
     class Meta:
         model = ClusterFinding
         fields = ("question", "verdict", "detail", "facts", "found_at")
 
 
+class GatewaySerializer(serializers.ModelSerializer[ClusterGateway]):
+    """The gateway by which ports of the cluster's instances are reached."""
+
+    service_port = serializers.IntegerField(min_value=1, max_value=65535)
+
+    class Meta:
+        model = ClusterGateway
+        fields = (
+            "gateway_namespace",
+            "gateway_name",
+            "namespace",
+            "service_name",
+            "service_port",
+            "set_at",
+            "removed_at",
+            "looked_at",
+            "route_count",
+            "message",
+        )
+        read_only_fields = fields[5:]
+
+
 class ClusterSerializer(serializers.ModelSerializer[Cluster]):
     """A cluster, and how old our knowledge of it is; its credentials are never shown."""
 
     state = serializers.ChoiceField(choices=words.CLUSTER_STATES)
-    probe = serializers.DictField()
+    probe = serializers.DictField(help_text="What the first look found: resource names and counts.")
     state_age_seconds = serializers.SerializerMethodField()
     is_stale = serializers.SerializerMethodField()
     own_credentials = serializers.SerializerMethodField()
     findings = FindingSerializer(many=True)
+    gateway = serializers.SerializerMethodField()
 
     class Meta:
         model = Cluster
@@ -57,6 +83,7 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
             "probe",
             "findings",
             "own_credentials",
+            "gateway",
             "examination_started_at",
             "added_at",
             "removed_at",
@@ -75,9 +102,16 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
         """Whether that is too long ago to rely on."""
         return freshness.is_stale(self.get_state_age_seconds(cluster))
 
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(words.IDENTITIES)))
     def get_own_credentials(self, cluster: Cluster) -> list[str]:
         """The identities that have credentials of their own."""
         return [credential.identity for credential in cluster.credentials.all()]
+
+    @extend_schema_field(GatewaySerializer(allow_null=True))
+    def get_gateway(self, cluster: Cluster) -> Any:
+        """The gateway that is set, or whose routes are still being removed."""
+        gateway = getattr(cluster, "gateway", None)
+        return None if gateway is None else GatewaySerializer(gateway).data
 
 
 class KubeconfigField(serializers.CharField):
@@ -135,7 +169,7 @@ class ClusterViewSet(Resource):
         if not described_only(self):
             scoping.require_staff(self.caller, Action.VIEW_CLUSTER)
         known = Cluster.objects.defer("kubeconfig_encrypted")
-        return known.prefetch_related("findings", "credentials")
+        return known.select_related("gateway").prefetch_related("findings", "credentials")
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Age is told as of one instant for the whole answer."""
@@ -209,6 +243,20 @@ class ClusterViewSet(Resource):
             cluster=cluster, kubeconfig=body["kubeconfig"], identity=identity, at=timezone.now()
         )
         return self.answer(self._managed(pk))
+
+    @extend_schema(request=GatewaySerializer, responses=ClusterSerializer)
+    @action(detail=True, methods=["post"], url_path="gateway")
+    def set_gateway(self, request: Request, pk: int) -> Response:
+        """Have ports of its instances routed by a gateway, to a service of the portal's."""
+        cluster, edge = self._managed(pk), Edge(**self.read(GatewaySerializer))
+        gateways.set_gateway(cluster=cluster, edge=edge, by=self.caller.email, at=timezone.now())
+        return self.answer(self._managed(pk))
+
+    @extend_schema(request=None, responses=ClusterSerializer)
+    @action(detail=True, methods=["post"], url_path="gateway/remove")
+    def remove_gateway(self, request: Request, pk: int) -> Response:
+        """Have no ports routed any more; the routes are taken away within seconds."""
+        return self._act(pk, _at(gateways.remove_gateway))
 
     @extend_schema(responses=InstanceOnClusterSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)

@@ -58,7 +58,7 @@ class ClusterForm(forms.Form):
 class CredentialsForm(forms.Form):
     """Other credentials of the same cluster."""
 
-    identity = forms.ChoiceField(label=_("Whose"), required=False)
+    identity = forms.ChoiceField(label=_("Identity"), required=False)
     kubeconfig = KubeconfigField(
         label=_("Kubeconfig file"),
         help_text=_("It has to lead to the very same cluster, which is asked first."),
@@ -66,9 +66,25 @@ class CredentialsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [("", str(_("Everybody's without their own")))]
+        choices = [("", str(_("All identities without their own")))]
         choices += [(one.value, str(shown_as(one, "identity").label)) for one in Identity]
         self.fields["identity"].choices = choices  # type: ignore[attr-defined]
+
+
+class GatewayForm(forms.Form):
+    """The gateway at a cluster's edge, and the portal's service behind it."""
+
+    gateway_namespace = forms.CharField(label=_("Namespace of the gateway"), max_length=63)
+    gateway_name = forms.CharField(label=_("Name of the gateway"), max_length=253)
+    namespace = forms.CharField(
+        label=_("Namespace of the portal's service"),
+        max_length=63,
+        help_text=_("Routes are made here too; the gateway has to accept routes from it."),
+    )
+    service_name = forms.CharField(label=_("Name of the portal's service"), max_length=63)
+    service_port = forms.IntegerField(
+        label=_("Port of the portal's service"), min_value=1, max_value=65535
+    )
 
 
 class NextRateForm(forms.Form):

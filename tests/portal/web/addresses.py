@@ -107,6 +107,10 @@ def _alarm(world: World) -> Words:
     return {"alarm_id": provisioning_factory.alarm(cluster).pk}
 
 
+def _pool(world: World) -> Words:
+    return {"name": world.node.cluster.name, "pool_id": world.device.pool_id}
+
+
 def _why(world: World) -> Words:
     return {"reason": "Looked at."}
 
@@ -181,6 +185,7 @@ PAGES = [
     Address("maintenance", who="erin"),
     Address("maintenance-preview", who="erin"),
     Address("clusters-one", who="erin", kwargs=_cluster),
+    Address("clusters-exporters", who="erin", kwargs=_cluster),
     Address("billing", who="dana"),
     Address("billing-account", who="dana", kwargs=_account),
     Address("prices", who="dana"),
@@ -244,11 +249,14 @@ ACTIONS = [
         "notices-read", verb="post", status=302, is_below_tenant=False,
         kwargs=lambda world: {"notice_id": world.notice.pk},
     ),
+    Address("clusters-exporters-forget", who="erin", verb="post", kwargs=_pool, status=302),
     Address("clusters-pause", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-resume", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-drain", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-remove", who="erin", verb="post", kwargs=_empty_cluster, status=302),
     Address("clusters-probe", who="erin", verb="post", kwargs=_empty_cluster, status=302),
+    Address("clusters-gateway", who="erin", kwargs=_cluster),
+    Address("clusters-gateway-remove", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-examine", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-move", who="erin", verb="post", kwargs=_guest, status=302),
     Address("clusters-stop", who="erin", verb="post", kwargs=_guest, status=302),

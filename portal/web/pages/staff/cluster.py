@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from django.forms.models import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,10 +21,11 @@ from portal.web.answering import (
     is_accepted,
     status_of,
 )
-from portal.web.forms.staff import CredentialsForm
+from portal.web.forms.staff import CredentialsForm, GatewayForm
 from portal.web.pages.staff.clusters import nodes_of
-from provisioning import clusters, draining, examining, freshness, probing
+from provisioning import clusters, draining, examining, freshness, gateways, probing
 from provisioning.models import Cluster, Instance
+from provisioning.routes import Edge
 from provisioning.states import Identity
 
 
@@ -61,14 +63,46 @@ def show_cluster(request: SignedInRequest, name: str) -> HttpResponse:
         "guests": [(guest, names.get(guest.tenant_id, "")) for guest in guests],
         "remains": draining.remains_on(cluster),
         "nodes": nodes_of(cluster),
+        "exporters_asked": cluster.pools.exclude(exporter={}).count(),
         "freshness": freshness.of_cluster(cluster, at=at),
         "form": form,
+        "gateway": gateways.gateway_of(cluster),
         "at": at,
     }
     return render(request, "web/staff/cluster.html", context, status=status_of(form))
 
 
 MOST_GUESTS = 200
+
+
+@form_page
+def set_gateway(request: SignedInRequest, name: str) -> HttpResponse:
+    """Name the gateway at the cluster's edge."""
+    require_staff(request.user, Action.MANAGE_CLUSTER)
+    cluster = get_object_or_404(Cluster, name=name)
+    gateway = gateways.gateway_of(cluster)
+    form = GatewayForm(request.POST or None, initial=model_to_dict(gateway) if gateway else None)
+
+    def take() -> None:
+        edge = Edge(**form.cleaned_data)
+        gateways.set_gateway(cluster=cluster, edge=edge, by=request.user.email, at=timezone.now())
+
+    if request.method == "POST" and is_accepted(form, take):
+        return redirect("web:clusters-one", name)
+    context = {"cluster": cluster, "form": form}
+    return render(request, "web/staff/gateway.html", context, status=status_of(form))
+
+
+@action
+def remove_gateway(request: SignedInRequest, name: str) -> HttpResponse:
+    """Have no ports routed any more."""
+    done = _("The gateway was removed. Its routes are being taken away.")
+    return _act(
+        request,
+        name,
+        lambda one: gateways.remove_gateway(cluster=one, at=timezone.now()),
+        done=done,
+    )
 
 
 @action
