@@ -244,8 +244,6 @@ def test_claims_and_volumes_that_do_not_fit_are_named_and_left(house: House) -> 
     selector = installation.current().selector
     listed = storing.list_claims(newer.cluster, selector=selector)
     there = {one["metadata"]["name"] for one in listed}
-        one["metadata"]["name"] for one in storing.list_claims(newer.cluster, selector=selector)
-    }
     assert there == {known.claim_name, newer.claim_name}
     assert Volume.objects.get(pk=gone.pk).state == VolumeState.LOST
 
