@@ -10,45 +10,64 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as later
+from django.utils.translation import gettext_lazy as _
 
 from portal.notices.models import Notice
 
 SENTENCES: Final[dict[str, Promise]] = {
-    "device_unhealthy": later(
+    "device_unhealthy": _(
         "A device of {instance} is reported unhealthy: {device} on {node}. The instance keeps"
         " running; this time is not charged. You can move it to other devices."
     ),
-    "device_recovered": later("The device of {instance} is healthy again: {device} on {node}."),
-    "node_unreachable": later(
+    "device_recovered": _("The device of {instance} is healthy again: {device} on {node}."),
+    "node_unreachable": _(
         "The node of {instance} does not answer: {node}. This time is not charged."
     ),
-    "node_returned": later("The node of {instance} answers again: {node}."),
-    "node_lost": later("The node of {instance} is lost; another place is being looked for."),
-    "preempted": later("The cluster interrupted {instance}; another place is being looked for."),
-    "instance_failed": later("{instance} has failed and is no longer tried."),
-    "maintenance_planned": later(
+    "node_returned": _("The node of {instance} answers again: {node}."),
+    "node_lost": _("The node of {instance} is lost; another place is being looked for."),
+    "preempted": _("The cluster interrupted {instance}; another place is being looked for."),
+    "instance_failed": _("{instance} has failed and is no longer tried."),
+    "maintenance_planned": _(
         "Maintenance is planned where {instance} runs, from {starts_at} to {ends_at}: {reason}"
     ),
-    "maintenance_cancelled": later("The maintenance planned where {instance} runs is called off."),
-    "maintenance_moved": later("{instance} is moved elsewhere for maintenance: {reason}"),
-    "maintenance_stopped": later("{instance} is stopped for maintenance: {reason}"),
-    "cluster_draining": later(
+    "maintenance_cancelled": _("The maintenance planned where {instance} runs is called off."),
+    "maintenance_moved": _("{instance} is moved elsewhere for maintenance: {reason}"),
+    "maintenance_stopped": _("{instance} is stopped for maintenance: {reason}"),
+    "cluster_draining": _(
         "The cluster {cluster}, where {instance} runs, is being emptied. Stop it and start it"
         " again to have it elsewhere, or it is moved or stopped for you."
     ),
-    "instance_moved": later("{instance} is moved away from the cluster {cluster}."),
-    "instance_stopped_by_operator": later(
+    "instance_moved": _("{instance} is moved away from the cluster {cluster}."),
+    "instance_stopped_by_operator": _(
         "{instance} is stopped: the cluster {cluster} is being emptied. You can start it again."
     ),
-    "lease_ending": later("The time of {instance} ends at {ends_at}."),
-    "lease_ended": later("The time of {instance} is up; it is stopped."),
-    "instance_idle": later(
+    "lease_ending": _("The time of {instance} ends at {ends_at}."),
+    "lease_ended": _("The time of {instance} is up; it is stopped."),
+    "instance_idle": _(
         "{instance} has not used its devices since {since}. It is charged all the same: stop it"
         " if it is not needed."
     ),
-    "volume_expiring": later("The volume {volume} expires at {expires_at}."),
+    "volume_expiring": _("The volume {volume} expires at {expires_at}."),
+}
+SUBJECTS: Final[dict[str, Promise]] = {
+    "device_unhealthy": _("device unhealthy"),
+    "device_recovered": _("device healthy again"),
+    "node_unreachable": _("node does not answer"),
+    "node_returned": _("node answers again"),
+    "node_lost": _("node lost"),
+    "preempted": _("interrupted"),
+    "instance_failed": _("failed"),
+    "maintenance_planned": _("maintenance planned"),
+    "maintenance_cancelled": _("maintenance called off"),
+    "maintenance_moved": _("moved for maintenance"),
+    "maintenance_stopped": _("stopped for maintenance"),
+    "cluster_draining": _("cluster being emptied"),
+    "instance_moved": _("moved elsewhere"),
+    "instance_stopped_by_operator": _("stopped by the operator"),
+    "lease_ending": _("time ends soon"),
+    "lease_ended": _("time is up"),
+    "instance_idle": _("devices unused"),
+    "volume_expiring": _("volume expires soon"),
 }
 INSTANTS: Final = ("since", "starts_at", "ends_at", "expires_at", "until")
 
@@ -70,8 +89,9 @@ def sentence_of(notice: Notice) -> str:
 
 def subject_of(notice: Notice) -> str:
     """Say it as the subject of a mail: one line, not too long."""
-    name = notice.detail.get("instance") or notice.tenant.name
-    return f"[NPU Farm] {name}: {_(notice.kind.replace('_', ' '))}".replace("\n", " ")[:150]
+    name = notice.detail.get("instance") or notice.detail.get("volume") or notice.tenant.name
+    what = SUBJECTS.get(notice.kind, notice.kind.replace("_", " "))
+    return f"[NPU Farm] {name}: {what}".replace("\n", " ")[:150]
 
 
 def mail_of(notice: Notice) -> str:

@@ -75,6 +75,10 @@ WORDS: dict[str, Promise] = {
     "quota_conflict": _("The cluster's own quota was being written; it is tried again."),
     # What operators are told
     "not_started": _("It did not start in time."),
+    "database_older": _(
+        "The cluster has marks this database does not know; nothing of ours is deleted there."
+    ),
+    "database_restored": _("Brought right after the database was restored."),
     "pod_will_not_go": _("Its pod does not go."),
     "orphans_blocked": _("Pods carry our marks and are of no attempt we know; none is touched."),
     "namespace_stuck": _("A tenant's namespace has been going for more than ten minutes."),

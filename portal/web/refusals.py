@@ -64,6 +64,8 @@ SENTENCES: dict[str, Promise] = {
     "illegal_cluster_state": gettext_lazy(
         "In its present state this cannot be done with the cluster."
     ),
+    "cannot_recreate": gettext_lazy("The instance cannot be known again from its pod."),
+    "instance_busy": gettext_lazy("The instance is being worked on. Try again in a moment."),
     "instance_stays_here": gettext_lazy("This instance cannot be moved to another cluster."),
     "no_logs_yet": gettext_lazy("There are no logs yet."),
     "not_running": gettext_lazy("The instance does not run now."),

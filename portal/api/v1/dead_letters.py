@@ -41,7 +41,7 @@ class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
         )
 
 
-class ReasonSerializer(serializers.Serializer[DeadLetter]):
+class AnswerReasonSerializer(serializers.Serializer[DeadLetter]):
     """Why; it is kept with the caller's name."""
 
     reason = serializers.CharField(max_length=500)
@@ -80,22 +80,22 @@ class DeadLetterViewSet(Resource):
         """Show one dead letter."""
         return self.answer(scoping.pick(self.get_queryset(), pk=pk))
 
-    @extend_schema(request=ReasonSerializer, responses=DeadLetterSerializer)
+    @extend_schema(request=AnswerReasonSerializer, responses=DeadLetterSerializer)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: int) -> Response:
         """Look at the instance again at once; not where its launch has ended."""
-        letter, reason = self._managed(pk), self.read(ReasonSerializer)["reason"]
+        letter, reason = self._managed(pk), self.read(AnswerReasonSerializer)["reason"]
         return self.answer(
             dead_letters.retry_letter(
                 letter=letter, by=self.caller.email, reason=reason, at=timezone.now()
             )
         )
 
-    @extend_schema(request=ReasonSerializer, responses=DeadLetterSerializer)
+    @extend_schema(request=AnswerReasonSerializer, responses=DeadLetterSerializer)
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: int) -> Response:
         """Let it be."""
-        letter, reason = self._managed(pk), self.read(ReasonSerializer)["reason"]
+        letter, reason = self._managed(pk), self.read(AnswerReasonSerializer)["reason"]
         return self.answer(
             dead_letters.close_letter(
                 letter=letter, by=self.caller.email, reason=reason, at=timezone.now()

@@ -107,7 +107,7 @@ class NodeDetailSerializer(serializers.Serializer[NodeView]):
     devices = HolderSerializer(many=True)
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class StopSaleSerializer(serializers.Serializer[Any]):
     """Why it is taken out of sale."""
 
     reason = serializers.CharField(max_length=300)
@@ -160,12 +160,12 @@ class NodeViewSet(Resource):
         view = inventory.looked_at([node], at=timezone.now())[0]
         return Response(NodeDetailSerializer(view).data)
 
-    @extend_schema(request=ReasonSerializer, responses=NodeSerializer)
+    @extend_schema(request=StopSaleSerializer, responses=NodeSerializer)
     @action(detail=True, methods=["post"], url_path="stop-sale")
     def stop_sale(self, request: Request, pk: int) -> Response:
         """Place nothing more on it; what runs, runs on."""
         node = self._managed(pk)
-        body = self.read(ReasonSerializer)
+        body = self.read(StopSaleSerializer)
         selling.stop_node(node=node, **body, by=self.caller.email, at=timezone.now())
         return self.answer(self._managed(pk))
 
@@ -200,12 +200,12 @@ class DeviceViewSet(Resource):
         """List devices."""
         return self.page(self.get_queryset())
 
-    @extend_schema(request=ReasonSerializer, responses=DeviceSerializer)
+    @extend_schema(request=StopSaleSerializer, responses=DeviceSerializer)
     @action(detail=True, methods=["post"], url_path="stop-sale")
     def stop_sale(self, request: Request, pk: int) -> Response:
         """Count it as not free."""
         device = self._managed(pk)
-        body = self.read(ReasonSerializer)
+        body = self.read(StopSaleSerializer)
         selling.stop_device(device=device, **body, by=self.caller.email, at=timezone.now())
         return self.answer(self._managed(pk))
 

@@ -9,8 +9,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 from billing.rating import Rating
 from portal.web import reasons, states
@@ -18,6 +19,12 @@ from provisioning.queries import FamilyCapacity
 
 register = template.Library()
 KST = ZoneInfo("Asia/Seoul")
+UNITS: dict[str, Promise] = {
+    "card": pgettext_lazy("unit", "card"),
+    "chip": pgettext_lazy("unit", "chip"),
+    "core": pgettext_lazy("unit", "core"),
+    "device": pgettext_lazy("unit", "device"),
+}
 SIGNS = {"KRW": "₩", "USD": "$"}
 
 
@@ -37,6 +44,12 @@ def rate(amount: Decimal | None, currency: str = "KRW") -> str:
         return "–"
     plain = f"{amount:,.4f}".rstrip("0").rstrip(".")
     return f"{SIGNS.get(currency, currency)}{plain}"
+
+
+@register.filter
+def unit(code: str) -> Promise | str:
+    """What one device of a family is: a card, a chip, a core."""
+    return UNITS.get(code, code)
 
 
 @register.filter

@@ -13,11 +13,12 @@ from billing.errors import BillingError
 from portal.requests.policies import HoldReason
 from portal.tenants.errors import PortalError
 from portal.web import reasons, refusals, translating
+from provisioning import faults, lingering, marking, orphaned, releasing, settling, watching
 from provisioning.errors import ProvisioningError
 
-# Reasons written there stand on usage intervals, not on instances.
-ENDS_OF_RUNS = {"usage.py", "allocating.py"}
-PLACEHOLDER = re.compile(r"%\((\w+)\)[\w.]+")
+# Reasons written there stand on usage intervals and volume spans, on no page.
+ENDS_OF_RUNS = {"usage.py", "allocating.py", "spans.py"}
+PLACEHOLDER = re.compile(r"%\((\w+)\)[\w.]+|\{(\w+)\}")
 
 
 def test_nothing_is_untranslated_or_guessed_in_korean() -> None:
@@ -39,8 +40,8 @@ def test_the_catalogues_hold_what_the_pages_say(language: str) -> None:
 def test_translations_keep_the_placeholders() -> None:
     for entry in translating.read_catalogue("ko"):
         if entry.id:
-            wanted = {name for text in _texts(entry.id) for name in PLACEHOLDER.findall(text)}
-            kept = {name for text in _texts(entry.string) for name in PLACEHOLDER.findall(text)}
+            wanted = {name for text in _texts(entry.id) for name in _placeholders(text)}
+            kept = {name for text in _texts(entry.string) for name in _placeholders(text)}
             assert kept == wanted, entry.id
 
 
@@ -71,9 +72,15 @@ def test_every_reason_has_words() -> None:
     }
     codes = {reason for found in written for reason in found if reason}
     codes |= {blocker.value for blocker in closing.Blocker} | {why.value for why in HoldReason}
+    codes |= {marking.ALARM, watching.DENIED, orphaned.BLOCKED, lingering.STUCK, releasing.FORCED}
+    codes |= {settling.REASON, *faults.DISRUPTIONS.values()}
 
     assert {"placed", "no_capacity", "no_evidence"} <= codes
     assert codes - set(reasons.WORDS) == set()
+
+
+def _placeholders(text: str) -> list[str]:
+    return [old or new for old, new in PLACEHOLDER.findall(text)]
 
 
 def _texts(found: Message | str | tuple[str, ...]) -> tuple[str, ...]:
