@@ -88,6 +88,15 @@ def hear_readings(
             _hear(devices[device_id], reading.is_good, source, at)
 
 
+def forget_readings(*, pool: Pool, at: datetime) -> None:
+    """Let no old word of an exporter count, once nobody asks it any more."""
+    for outage in outages.open_outages().filter(cause=OutageCause.DEVICE_METRIC, device__pool=pool):
+        outages.end_outage(outage=outage, told_at=None, at=at)
+    Device.objects.filter(pool=pool).update(
+        metric_health=Health.UNKNOWN, metric_seen_at=None, load_seen_at=None
+    )
+
+
 def _read_pool(pool: Pool, clock: Clock, until: datetime) -> int:
     habits = habits_of(pool.family.vendor.slug)
     where = pool.exporter

@@ -24,6 +24,7 @@ from portal.api.v1.maintenance_windows import MaintenanceWindowViewSet
 from portal.api.v1.me import MeViewSet
 from portal.api.v1.members import MemberViewSet
 from portal.api.v1.notices import NoticeViewSet
+from portal.api.v1.pools import PoolViewSet
 from portal.api.v1.price_books import PriceBookViewSet, SkuViewSet
 from portal.api.v1.project_members import ProjectMemberViewSet
 from portal.api.v1.projects import ProjectViewSet
@@ -63,6 +64,7 @@ for name, resource in (
     ("maintenance-windows", MaintenanceWindowViewSet),
     ("nodes", NodeViewSet),
     ("notices", NoticeViewSet),
+    ("pools", PoolViewSet),
     ("price-books", PriceBookViewSet),
     ("project-members", ProjectMemberViewSet),
     ("projects", ProjectViewSet),

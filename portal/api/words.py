@@ -10,7 +10,14 @@ from billing.models import Invoice, InvoiceFile
 from portal.quotas.models import QuotaEntry
 from portal.requests.models import State as RequestState
 from portal.tenants import access
-from provisioning.models import ClusterState, Health, MaintenancePolicy, Question, Verdict
+from provisioning.models import (
+    AllocationMode,
+    ClusterState,
+    Health,
+    MaintenancePolicy,
+    Question,
+    Verdict,
+)
 from provisioning.states import AttemptState, Desired, Identity, SecretKind, State, VolumeState
 
 ROLES: Final = [role.value for role in access.Role]
@@ -29,6 +36,7 @@ IDENTITIES: Final = [identity.value for identity in Identity]
 VOLUME_STATES: Final = [state.value for state in VolumeState]
 SECRET_KINDS: Final = [kind.value for kind in SecretKind]
 HEALTHS: Final = [health.value for health in Health]
+ALLOCATION_MODES: Final = [mode.value for mode in AllocationMode]
 MAINTENANCE_POLICIES: Final = [policy.value for policy in MaintenancePolicy]
 INVOICE_STATES: Final = [state.value for state in Invoice.State]
 BLOCKERS: Final = [blocker.value for blocker in Blocker]

@@ -1,6 +1,6 @@
 """Chip vendors, one module each for those that have habits; data alone does for the rest."""
 
-from provisioning.vendors.base import Health, Load, NodeOffer, Vendor
+from provisioning.vendors.base import Exporter, Health, Load, NodeOffer, Vendor
 from provisioning.vendors.furiosa import Furiosa
 from provisioning.vendors.mobilint import Mobilint
 from provisioning.vendors.rebellions import Rebellions
@@ -17,4 +17,4 @@ def habits_of(slug: str) -> Vendor:
     return VENDORS.get(slug, _WITHOUT_HABITS)
 
 
-__all__ = ["VENDORS", "Health", "Load", "NodeOffer", "Vendor", "habits_of"]
+__all__ = ["VENDORS", "Exporter", "Health", "Load", "NodeOffer", "Vendor", "habits_of"]

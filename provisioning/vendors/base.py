@@ -39,12 +39,21 @@ class Load:
     idle_below: float = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exporter:
+    """How the vendor's exporter is known on a cluster: its pods' label, and where they print."""
+
+    selector: str
+    port: int
+
+
 class Vendor:
     """One chip vendor's habits."""
 
     slug: ClassVar[str] = ""
     health: ClassVar[Health | None] = None
     load: ClassVar[Load | None] = None
+    exporters: ClassVar[tuple[Exporter, ...]] = ()
     toleration_keys: ClassVar[tuple[str, ...]] = ()
 
     def family_of(self, offer: NodeOffer) -> str | None:

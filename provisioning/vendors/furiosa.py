@@ -3,7 +3,7 @@
 The device plugin injects device nodes only: no variables, no runtime class.
 """
 
-from provisioning.vendors.base import Health, Load, Vendor
+from provisioning.vendors.base import Exporter, Health, Load, Vendor
 
 
 class Furiosa(Vendor):
@@ -12,4 +12,5 @@ class Furiosa(Vendor):
     slug = "furiosa"
     health = Health(metrics=("furiosa_npu_alive",), good_value=1)
     load = Load(metrics=("furiosa_npu_core_utilization",))
+    exporters = (Exporter(selector="app.kubernetes.io/name=furiosa-metrics-exporter", port=6254),)
     toleration_keys = ("furiosa.ai/npu",)

@@ -7,7 +7,7 @@ The unit is a logical device, not a card, and all chips of one container form on
 
 from typing import Final
 
-from provisioning.vendors.base import Health, Load, NodeOffer, Vendor
+from provisioning.vendors.base import Exporter, Health, Load, NodeOffer, Vendor
 
 GENERIC_NAME: Final = "rebellions.ai/npu"
 FAMILY_LABEL: Final = "rebellions.ai/npu.family"
@@ -25,6 +25,7 @@ class Rebellions(Vendor):
     # Zero is good here; exporters emit the old name unless told otherwise.
     health = Health(metrics=("rbln_npu_health", "RBLN_DEVICE_STATUS:HEALTH"), good_value=0)
     load = Load(metrics=("rbln_npu_utilization", "RBLN_DEVICE_STATUS:UTILIZATION"))
+    exporters = (Exporter(selector="app.kubernetes.io/name=rbln-metrics-exporter", port=9090),)
 
     def family_of(self, offer: NodeOffer) -> str | None:
         """Ask the labels first: the name may be another family's too, one we do not sell."""

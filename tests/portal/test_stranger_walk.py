@@ -101,6 +101,14 @@ FORMS = [
         "clusters", who="erin", verb="post", status=422, data=lambda w: {"name": "west"},
     ),
     Address(
+        "clusters-exporters", who="erin", verb="post", status=302,
+        kwargs=lambda w: {"name": w.node.cluster.name},
+        data=lambda w: {
+            "pool": w.device.pool_id, "namespace": "npu-system", "selector": "app=exporter",
+            "port": 9400,
+        },
+    ),
+    Address(
         "maintenance", who="erin", verb="post", status=422, data=lambda w: {"reason": "Firmware"},
     ),
     Address(
@@ -226,7 +234,9 @@ def test_a_page_is_for_its_owner_and_for_no_stranger(address: Address, world: Al
 
 
 @pytest.mark.parametrize(
-    "address", [a for a in WEB if a.who == "alice" and a.is_below_tenant], ids=lambda a: f"{a.verb} {a.name}"
+    "address",
+    [a for a in WEB if a.who == "alice" and a.is_below_tenant],
+    ids=lambda a: f"{a.verb} {a.name}",
 )
 def test_hers_is_not_under_his_address(address: Address, world: AliceWorld) -> None:
     hers, data = address.url(world), address.data(world)

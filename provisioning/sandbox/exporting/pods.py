@@ -19,6 +19,12 @@ from provisioning.sandbox.workloads import web
 NAMESPACE = "npu-exporters"
 IMAGE = "registry.local/npu-exporter:1"
 LABEL = "app.kubernetes.io/name"
+# As the makers' own manifests label them; the older names come from the same exporter.
+_LABELS = {
+    "furiosa": "furiosa-metrics-exporter",
+    "rebellions": "rbln-metrics-exporter",
+    "rebellions-old": "rbln-metrics-exporter",
+}
 _LOOK_SECONDS = 15.0
 _OPTIONS = WriteOptions(manager="exporters")
 
@@ -82,7 +88,7 @@ def pod(name: str, *, node: str, exporter: str) -> Json:
         "tolerations": [{"operator": "Exists"}],
         "containers": [container],
     }
-    labels = {LABEL: f"{exporter}-metrics-exporter"}
+    labels = {LABEL: _LABELS[exporter]}
     return {"metadata": {"name": name, "labels": labels}, "spec": wish}
 
 
