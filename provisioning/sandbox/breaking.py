@@ -86,6 +86,16 @@ def lose_node(kubelet: Kubelet) -> None:
     kubelet.is_online = False
 
 
+def unready_node(raised: Raised, kubelet: Kubelet, *, message: str) -> None:
+    """The kubelet says it cannot run pods; it goes on with those it has and renews its lease."""
+    if not kubelet.is_online:
+        raise errors.bad_request(f"{kubelet.name} is cut off and can say nothing")
+    store, at = raised.cluster.store, raised.cluster.now()
+    stored = store.get(NODES, "", kubelet.name)
+    if stored:
+        store.put(NODES, nodes.with_kubelet_unready(stored.object, at, message))
+
+
 def return_node(raised: Raised, kubelet: Kubelet, *, rebooted: bool) -> None:
     """The node is back: with its containers, or after a reboot that ended them all."""
     cluster = raised.cluster

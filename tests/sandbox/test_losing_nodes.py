@@ -1,6 +1,8 @@
 """A node that falls silent: what the cluster says and does about it, and how it comes back."""
 
-from provisioning.sandbox import breaking
+import pytest
+
+from provisioning.sandbox import breaking, errors
 from provisioning.sandbox.kinds import LEASES, PODS
 from tests.sandbox.worlds import World, condition_of, devices_of, state_of
 
@@ -90,6 +92,53 @@ def test_pod_deleted_during_the_absence_ends_when_the_node_is_back(world: World)
     pod = world.pod("p")
     assert "terminated" in state_of(pod)
     assert pod["metadata"]["deletionGracePeriodSeconds"] == 0
+
+
+def test_node_that_says_it_is_not_ready_is_tainted_and_its_pods_stay_ready(world: World) -> None:
+    world.run("p", held=True)
+    world.pass_time(5)
+    node: str = world.pod("p")["spec"]["nodeName"]
+    breaking.unready_node(world.raised, world.raised.kubelets[node], message="no runtime")
+    world.pass_time(60)
+    ready = condition_of(world.node(node), "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "KubeletNotReady")
+    taints = [(one["key"], one["effect"]) for one in world.node(node)["spec"]["taints"]]
+    key = "node.kubernetes.io/not-ready"
+    assert taints == [(key, "NoSchedule"), (key, "NoExecute")]
+    # Its kubelet speaks for its pods, and its lease goes on.
+    assert condition_of(world.pod("p"), "Ready")["status"] == "True"
+    world.pass_time(250)
+    assert condition_of(world.pod("p"), "DisruptionTarget")["reason"] == "DeletionByTaintManager"
+    # The kubelet is there to end it.
+    world.pass_time(60)
+    assert "terminated" in state_of(world.pod("p"))
+    assert world.pod("p")["status"]["phase"] == "Failed"
+
+
+def test_node_that_is_ready_again_keeps_its_pods(world: World) -> None:
+    world.run("p")
+    world.pass_time(5)
+    node: str = world.pod("p")["spec"]["nodeName"]
+    kubelet = world.raised.kubelets[node]
+    breaking.unready_node(world.raised, kubelet, message="no runtime")
+    world.pass_time(60)
+    breaking.return_node(world.raised, kubelet, rebooted=False)
+    world.pass_time(600)
+    assert "taints" not in world.node(node)["spec"]
+    assert condition_of(world.pod("p"), "Ready")["status"] == "True"
+    assert "deletionTimestamp" not in world.pod("p")["metadata"]
+
+
+def test_node_that_was_not_ready_and_falls_silent_is_unreachable(world: World) -> None:
+    node = world.raised.kubelets["one"].name
+    breaking.unready_node(world.raised, world.raised.kubelets[node], message="no runtime")
+    breaking.lose_node(world.raised.kubelets[node])
+    world.pass_time(60)
+    assert condition_of(world.node(node), "Ready")["status"] == "Unknown"
+    keys = {one["key"] for one in world.node(node)["spec"]["taints"]}
+    assert keys == {"node.kubernetes.io/unreachable"}
+    with pytest.raises(errors.StatusError):
+        breaking.unready_node(world.raised, world.raised.kubelets[node], message="no runtime")
 
 
 def test_force_deleted_pod_gives_its_devices_back_on_return(world: World) -> None:

@@ -6,6 +6,7 @@ from provisioning.sandbox.defaulting.decorating import random_suffix
 from provisioning.sandbox.kinds import PODS, SERVICE_ACCOUNTS
 from provisioning.sandbox.objects import Json, name_of, namespace_of, spec, with_spec
 
+_GROUPS = ("containers", "initContainers")
 _MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -30,25 +31,30 @@ def _mounts(pod: Json, account: Json) -> bool:
         wish = account.get("automountServiceAccountToken")
     has_mount = any(
         mount.get("mountPath") == _MOUNT_PATH
-        for container in _containers(pod)
+        for group in _GROUPS
+        for container in _containers(pod, group)
         for mount in container.get("volumeMounts") or []
     )
     return wish is not False and not has_mount
 
 
-def _containers(pod: Json) -> list[Json]:
-    return [one for one in spec(pod).get("containers") or [] if isinstance(one, dict)]
+def _containers(pod: Json, group: str) -> list[Json]:
+    return [one for one in spec(pod).get(group) or [] if isinstance(one, dict)]
 
 
 def _with_token(pod: Json) -> Json:
     name = f"kube-api-access-{random_suffix()}"
     mount = {"name": name, "readOnly": True, "mountPath": _MOUNT_PATH}
-    containers = [
-        {**container, "volumeMounts": [*(container.get("volumeMounts") or []), mount]}
-        for container in _containers(pod)
-    ]
+    groups = {
+        group: [
+            {**container, "volumeMounts": [*(container.get("volumeMounts") or []), mount]}
+            for container in containers
+        ]
+        for group in _GROUPS
+        if (containers := _containers(pod, group))
+    }
     volumes = [*(spec(pod).get("volumes") or []), _volume(name)]
-    return with_spec(pod, volumes=volumes, containers=containers)
+    return with_spec(pod, volumes=volumes, **groups)
 
 
 def _volume(name: str) -> Json:

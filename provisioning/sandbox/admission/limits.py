@@ -40,12 +40,14 @@ def with_defaults(cluster: Cluster, pod: Json) -> Json:
 
 def _with_item(pod: Json, item: Json) -> Json:
     told: list[str] = []
-    containers = [
-        _with_amounts(container, item, told) for container in spec(pod).get("containers") or []
-    ]
+    filled = {
+        group: [_with_amounts(container, item, told) for container in spec(pod)[group]]
+        for group in ("containers", "initContainers")
+        if spec(pod).get(group)
+    }
     if not told:
         return pod
-    pod = with_spec(pod, containers=containers)
+    pod = with_spec(pod, **filled)
     pod = with_status(pod, qosClass=qos_class(spec(pod)))
     note = f"LimitRanger plugin set: {'; '.join(told)}"
     return with_metadata(
@@ -75,7 +77,8 @@ def refuse_beyond(cluster: Cluster, pod: Json) -> None:
     found = [
         complaint
         for item in _items(cluster, pod, "Container")
-        for container in spec(pod).get("containers") or []
+        for group in ("containers", "initContainers")
+        for container in spec(pod).get(group) or []
         for complaint in _beyond(item, container.get("resources") or {}, "Container")
     ]
     whole = {

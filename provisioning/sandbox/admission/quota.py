@@ -59,7 +59,8 @@ def _silent(pod: Json, name: str) -> list[str]:
     part, _, resource = name.rpartition(".")
     return [
         container["name"]
-        for container in spec(pod).get("containers") or []
+        for group in ("containers", "initContainers")
+        for container in spec(pod).get(group) or []
         if resource not in ((container.get("resources") or {}).get(part or "requests") or {})
     ]
 

@@ -101,7 +101,8 @@ def qos_class(pod_spec: Json) -> str:
     """Guaranteed when every container's cpu and memory requests equal its limits."""
     parts = [
         (container.get("resources") or {})
-        for container in pod_spec.get("containers") or []
+        for group in _CONTAINER_LISTS
+        for container in pod_spec.get(group) or []
         if isinstance(container, dict)
     ]
     wanted = [

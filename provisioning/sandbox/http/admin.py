@@ -46,7 +46,7 @@ class Admin:
             ("DELETE", r"/admin/faults", self._lift_all),
             ("DELETE", r"/admin/faults/(\d+)", self._lift),
             ("POST", r"/admin/clusters/([^/]+)/watches/(cut|silence|expire)", self._watches),
-            ("POST", r"/admin/clusters/([^/]+)/nodes/([^/]+)/(lose|return)", self._node),
+            ("POST", r"/admin/clusters/([^/]+)/nodes/([^/]+)/(lose|unready|return)", self._node),
             ("POST", r"/admin/clusters/([^/]+)/nodes/([^/]+)/devices", self._device),
             ("POST", r"/admin/clusters/([^/]+)/nodes/([^/]+)/refuse-admission", self._admission),
             (
@@ -110,6 +110,9 @@ class Admin:
         kubelet = breaking.kubelet_of(raised, node)
         if what == "lose":
             breaking.lose_node(kubelet)
+        elif what == "unready":
+            message = str(body.get("message") or "container runtime is down")
+            breaking.unready_node(raised, kubelet, message=message)
         else:
             breaking.return_node(raised, kubelet, rebooted=bool(body.get("rebooted")))
         return {"node": node, "online": kubelet.is_online}

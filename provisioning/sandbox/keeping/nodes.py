@@ -1,4 +1,4 @@
-"""The node controllers: a node whose lease runs out is marked, tainted, and emptied.
+"""The node controllers: a node that is silent or says it is not ready is tainted and emptied.
 
 Pods on a lost node are deleted when their toleration ends; they stay Terminating until
 their kubelet comes back, as nobody else can say that their containers are down.
@@ -17,7 +17,11 @@ from provisioning.sandbox.store import Change, Stored
 from provisioning.sandbox.times import in_seconds, parse
 
 UNREACHABLE = "node.kubernetes.io/unreachable"
+NOT_READY = "node.kubernetes.io/not-ready"
+# What each word of the Ready condition brings upon a node.
+_FOLLOWING = {"Unknown": UNREACHABLE, "False": NOT_READY}
 CORDONED = "node.kubernetes.io/unschedulable"
+_EMPTYING = [{"key": key, "effect": "NoExecute"} for key in _FOLLOWING.values()]
 _DISRUPTED = {
     "type": "DisruptionTarget",
     "status": "True",
@@ -51,8 +55,9 @@ class NodeKeeper:
             return
         stamped = [self._stamped(stored.object, taint) for taint in wanted]
         self._cluster.store.put(NODES, with_spec(stored.object, taints=stamped or None))
-        if any(taint.get("effect") == "NoExecute" for taint in wanted):
-            self._plan_evictions(name)
+        for taint in wanted:
+            if taint in _EMPTYING:
+                self._plan_evictions(name, taint)
 
     def _stamped(self, node: Json, taint: Json) -> Json:
         for present in spec(node).get("taints") or []:
@@ -88,8 +93,10 @@ class NodeKeeper:
             }
             node = with_condition(node, unknown, at=at)
         self._cluster.store.put(NODES, node)
-        for pod in self._pods_on(stored.key[1]):
-            self._mark_not_ready(pod)
+        # A kubelet that said itself that it was not ready has spoken for its pods.
+        if condition_of(stored.object, "Ready")["status"] == "True":
+            for pod in self._pods_on(stored.key[1]):
+                self._mark_not_ready(pod)
 
     def _mark_not_ready(self, stored: Stored) -> None:
         ready = condition_of(stored.object, "Ready")
@@ -104,22 +111,22 @@ class NodeKeeper:
             one for one in self._cluster.store.all(PODS) if spec(one.object).get("nodeName") == node
         ]
 
-    def _plan_evictions(self, node: str) -> None:
+    def _plan_evictions(self, node: str, taint: Json) -> None:
         for pod in self._pods_on(node):
-            seconds = _tolerated_for(pod.object)
+            seconds = _tolerated_for(pod.object, taint)
             if seconds is not None and not is_deleting(pod.object) and not is_finished(pod.object):
-                self._plan_eviction(pod, node, seconds)
+                self._plan_eviction(pod, node, taint, seconds)
 
-    def _plan_eviction(self, pod: Stored, node: str, seconds: float) -> None:
+    def _plan_eviction(self, pod: Stored, node: str, taint: Json, seconds: float) -> None:
         key, uid = pod.key, uid_of(pod.object)
 
         def evict() -> None:
             stored = self._cluster.store.get(NODES, "", node)
             found = self._cluster.store.get(PODS, *key)
-            lost = stored is not None and any(
-                t["key"] == UNREACHABLE for t in _taints(stored.object)
-            )
-            if lost and found is not None and uid_of(found.object) == uid:
+            is_tainted = stored is not None and taint in _taints(stored.object)
+            if not is_tainted or found is None or uid_of(found.object) != uid:
+                return
+            if not is_deleting(found.object):
                 self._evict(found)
 
         self._cluster.timers.after(seconds, evict)
@@ -143,17 +150,18 @@ def _plain(taint: Json) -> Json:
 
 def _wanted_taints(node: Json) -> list[Json]:
     """The taints others set, and those that follow from cordon and condition."""
-    others = [taint for taint in _taints(node) if taint.get("key") not in (UNREACHABLE, CORDONED)]
+    ours = (UNREACHABLE, NOT_READY, CORDONED)
+    others = [taint for taint in _taints(node) if taint.get("key") not in ours]
     if spec(node).get("unschedulable"):
         others.append({"key": CORDONED, "effect": "NoSchedule"})
-    if condition_of(node, "Ready").get("status") == "Unknown":
-        others += [{"key": UNREACHABLE, "effect": effect} for effect in ("NoSchedule", "NoExecute")]
+    key = _FOLLOWING.get(str(condition_of(node, "Ready").get("status")))
+    if key:
+        others += [{"key": key, "effect": effect} for effect in ("NoSchedule", "NoExecute")]
     return others
 
 
-def _tolerated_for(pod: Json) -> float | None:
-    """Seconds a pod may stay on an unreachable node; None: for ever."""
-    taint = {"key": UNREACHABLE, "effect": "NoExecute"}
+def _tolerated_for(pod: Json, taint: Json) -> float | None:
+    """Seconds a pod may stay on a node with the taint; None: for ever."""
     covering = [one for one in spec(pod).get("tolerations") or [] if fitting.covers(one, taint)]
     if not covering:
         return 0.0

@@ -4,6 +4,7 @@ Ids follow the vendor's plugin and repeat on every node, as the real plugins rep
 theirs; they are the same after every restart.
 """
 
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,8 @@ class Pool:
     products: dict[str, Product] = field(default_factory=dict)
     unhealthy: set[str] = field(default_factory=set)
     held: dict[str, Holder] = field(default_factory=dict)
+    # What init containers use of what their pod holds; the others take it over after them.
+    lent: dict[Holder, list[str]] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[str]:
@@ -69,6 +72,9 @@ class NodeDevices:
             self.refusals -= 1
             raise TooFewDevices("no device of the plugin answers")
         try:
+            for container in spec(pod).get("initContainers") or []:
+                for resource, count in _wanted(container):
+                    self._lend(resource, count, (uid, container["name"]))
             for container in spec(pod).get("containers") or []:
                 for resource, count in _wanted(container):
                     self._take(resource, count, (uid, container["name"]))
@@ -77,25 +83,31 @@ class NodeDevices:
             raise
 
     def _take(self, resource: str, count: int, holder: Holder) -> None:
+        """Give devices to a container; those that init containers of its pod had come first."""
         pool = self.pools.get(resource, Pool(resource))
-        free = pool.free()
-        if len(free) < count:
-            raise TooFewDevices(
-                f"requested number of devices unavailable for {resource}."
-                f" Requested: {count}, Available: {len(free)}"
-            )
-        for one in free[:count]:
+        left = [one for one, who in pool.held.items() if who[0] == holder[0] and who in pool.lent]
+        for one in _first([*left, *pool.free()], count, resource):
             pool.held[one] = holder
+
+    def _lend(self, resource: str, count: int, holder: Holder) -> None:
+        """Let an init container use devices that its pod holds, and others where those are few."""
+        pool = self.pools.get(resource, Pool(resource))
+        own = [one for one, who in pool.held.items() if who[0] == holder[0]]
+        pool.lent[holder] = _first([*own, *pool.free()], count, resource)
+        for one in pool.lent[holder]:
+            pool.held.setdefault(one, holder)
 
     def release(self, uid: str) -> None:
         """Take a pod's devices back."""
         for pool in self.pools.values():
             pool.held = {one: holder for one, holder in pool.held.items() if holder[0] != uid}
+            pool.lent = {holder: ids for holder, ids in pool.lent.items() if holder[0] != uid}
 
     def held_by(self, uid: str, container: str) -> dict[str, list[str]]:
         """The ids a container holds, by resource."""
+        who = (uid, container)
         held = {
-            name: [one for one, holder in pool.held.items() if holder == (uid, container)]
+            name: pool.lent.get(who) or [one for one, by in pool.held.items() if by == who]
             for name, pool in self.pools.items()
         }
         return {name: ids for name, ids in held.items() if ids}
@@ -125,11 +137,20 @@ class NodeDevices:
 
     def restore(self, pods: Iterable[Json]) -> None:
         """Take over the allocations that running pods' statuses tell of."""
-        for pod in pods:
-            if status(pod).get("phase") in ("Succeeded", "Failed"):
-                continue
+        there = [pod for pod in pods if status(pod).get("phase") not in ("Succeeded", "Failed")]
+        for pod in there:
             for container in status(pod).get("containerStatuses") or []:
                 self._restore_container(uid_of(pod), container)
+        for pod in there:
+            if status(pod).get("startTime"):
+                self._lend_again(pod)
+
+    def _lend_again(self, pod: Json) -> None:
+        # No status tells what an init container was lent: its pod's devices, or any that are free.
+        for container in spec(pod).get("initContainers") or []:
+            for resource, count in _wanted(container):
+                with contextlib.suppress(TooFewDevices):
+                    self._lend(resource, count, (uid_of(pod), container["name"]))
 
     def _restore_container(self, uid: str, told: Json) -> None:
         for allocated in told.get("allocatedResourcesStatus") or []:
@@ -143,6 +164,15 @@ def device_id(product: Product, index: int) -> str:
     """The id of the device in a slot: the same on every node and after every start."""
     digest = hashlib.sha256(f"{product.name}/{index}".encode()).digest()
     return product.id_pattern.format(index=index, uuid=str(uuid.UUID(bytes=digest[:16])).upper())
+
+
+def _first(ids: list[str], count: int, resource: str) -> list[str]:
+    if len(ids) < count:
+        raise TooFewDevices(
+            f"requested number of devices unavailable for {resource}."
+            f" Requested: {count}, Available: {len(ids)}"
+        )
+    return ids[:count]
 
 
 def _wanted(container: Json) -> list[tuple[str, int]]:

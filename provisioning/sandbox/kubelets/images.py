@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from provisioning.sandbox import events
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.farm import Image
-from provisioning.sandbox.kubelets.runs import CREATING, ContainerRun
+from provisioning.sandbox.kubelets.runs import ContainerRun
 from provisioning.sandbox.store import Stored
 
 BACKOFF_LIMIT = 300.0
@@ -94,7 +94,7 @@ class NodeImages:
         )
         for waiter in pull.waiters.values():
             waiter.container.is_image_told = True
-            waiter.container.waiting, waiter.container.message = CREATING, ""
+            waiter.container.waiting, waiter.container.message = waiter.container.calm, ""
             self._tell(waiter.stored, waiter.container, "Pulled", text)
             waiter.wake()
 

@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 
 from provisioning.sandbox.cluster import Cluster
+from provisioning.sandbox.conditions import with_condition
 from provisioning.sandbox.farm import NodeSpec
 from provisioning.sandbox.kinds import LEASES, NODES
 from provisioning.sandbox.kubelets.devices import NodeDevices
@@ -97,6 +98,15 @@ def ready_conditions(at: datetime) -> list[Json]:
         }
         for type_, status, reason, message in _CHECKS
     ]  # fmt: skip
+
+
+def with_kubelet_unready(node: Json, at: datetime, message: str) -> Json:
+    """The node as a kubelet reports it that is there and cannot run pods."""
+    condition = {
+        "type": "Ready", "status": "False", "lastHeartbeatTime": in_seconds(at),
+        "reason": "KubeletNotReady", "message": message,
+    }  # fmt: skip
+    return with_condition(node, condition, at=at)
 
 
 def with_kubelet_back(node: Json, at: datetime, rebooted: bool) -> Json:

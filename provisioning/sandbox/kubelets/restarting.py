@@ -4,8 +4,10 @@ FIRST_PAUSE = 10.0
 LONGEST_PAUSE = 300.0
 
 
-def restarts(policy: str, code: int) -> bool:
-    """Whether the pod's policy asks for another run."""
+def restarts(policy: str, code: int, *, is_init: bool = False) -> bool:
+    """Whether the pod's policy asks for another run; an init container that did well has had it."""
+    if is_init and code == 0:
+        return False
     return policy == "Always" or (policy == "OnFailure" and code != 0)
 
 

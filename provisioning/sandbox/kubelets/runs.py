@@ -12,6 +12,8 @@ from provisioning.sandbox.times import parse
 
 SCHEME = "sandbox://"
 CREATING = "ContainerCreating"
+# What the containers of a pod with init containers wait for, first to last.
+INITIALIZING = "PodInitializing"
 
 
 class Step(Enum):
@@ -38,6 +40,9 @@ class ContainerRun:
     is_image_told: bool = False
     restarts: int = 0
     last: Json | None = None
+    is_init: bool = False
+    # What it says while it waits and nothing is wrong.
+    calm: str = CREATING
 
     @property
     def is_running(self) -> bool:
@@ -52,7 +57,13 @@ class ContainerRun:
     @property
     def field_path(self) -> str:
         """Where events point."""
-        return f"spec.containers{{{self.name}}}"
+        group = "initContainers" if self.is_init else "containers"
+        return f"spec.{group}{{{self.name}}}"
+
+    @property
+    def is_done(self) -> bool:
+        """An init container that did its work: the next one may begin."""
+        return self.exit is not None and self.exit.code == 0
 
     def begin(self, at: datetime) -> None:
         """A new run with an id of its own."""
@@ -72,6 +83,9 @@ class PodRun:
     admitted_at: datetime
     step: Step = Step.PULLING
     containers: dict[str, ContainerRun] = field(default_factory=dict)
+    inits: dict[str, ContainerRun] = field(default_factory=dict)
+    # The pod ends: what has not begun never will.
+    is_given_up: bool = False
     # The last word on each container's devices; it outlives their release.
     allocated: dict[str, list[Json]] = field(default_factory=dict)
     # The grace its containers were told to end in; None while nobody told them.
@@ -81,22 +95,52 @@ class PodRun:
     message: str = ""
 
     def each(self) -> list[ContainerRun]:
-        """The containers in the order of the spec."""
-        return list(self.containers.values())
+        """All containers in the order they begin, those that initialise first."""
+        return [*self.inits.values(), *self.containers.values()]
+
+    @property
+    def is_initialized(self) -> bool:
+        """Every init container did its work."""
+        return all(one.is_done for one in self.inits.values())
+
+    def in_turn(self) -> list[ContainerRun]:
+        """Whose turn it is: one init container after another, then all the others at once."""
+        waiting = [one for one in self.inits.values() if not one.is_done]
+        return waiting[:1] or list(self.containers.values())
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether those whose turn it is were ever started."""
+        return any(one.started_at or one.last for one in self.in_turn())
+
+    def give_up(self) -> None:
+        """What waits to start when its pod ends is lost; what it was not the turn of just waits."""
+        self.is_given_up = True
+        for one in self.in_turn():
+            is_reached = not one.is_init or one.last or one is next(iter(self.inits.values()))
+            if is_reached and one.started_at is None and one.exit is None:
+                one.is_lost = True
 
     @property
     def is_over(self) -> bool:
         """No container runs or will run."""
-        return all(container.is_over for container in self.containers.values())
+        if any(one.is_running for one in self.each()):
+            return False
+        return self.is_given_up or all(one.is_over for one in self.in_turn())
 
 
 def new_run(pod: Json, *, key: Key, at: datetime) -> PodRun:
     """A pod that has just come to its node."""
-    containers = {
-        container["name"]: ContainerRun(container["name"], container)
-        for container in spec(pod).get("containers") or []
-    }
-    return PodRun(uid_of(pod), key, "", at, containers=containers)
+    given = spec(pod)
+    calm = INITIALIZING if given.get("initContainers") else CREATING
+    groups = [
+        {
+            one["name"]: ContainerRun(one["name"], one, waiting=calm, calm=calm, is_init=is_init)
+            for one in given.get(group) or []
+        }
+        for group, is_init in (("containers", False), ("initContainers", True))
+    ]
+    return PodRun(uid_of(pod), key, "", at, containers=groups[0], inits=groups[1])
 
 
 def read_back(pod: Json, *, key: Key) -> PodRun:
@@ -105,11 +149,16 @@ def read_back(pod: Json, *, key: Key) -> PodRun:
     run = new_run(pod, key=key, at=parse(told["startTime"]))
     run.ip = told.get("podIP") or ""
     run.reason, run.message = told.get("reason") or "", told.get("message") or ""
-    for container in told.get("containerStatuses") or []:
-        if container["name"] in run.containers:
-            _read_container(run.containers[container["name"]], container)
-            run.allocated[container["name"]] = container.get("allocatedResourcesStatus") or []
-    if any(one.started_at for one in run.each()):
+    for group, runs in (
+        ("containerStatuses", run.containers),
+        ("initContainerStatuses", run.inits),
+    ):
+        for container in told.get(group) or []:
+            if container["name"] in runs:
+                _read_container(runs[container["name"]], container)
+                run.allocated[container["name"]] = container.get("allocatedResourcesStatus") or []
+    run.is_given_up = told.get("phase") in ("Succeeded", "Failed")
+    if run.has_begun:
         run.step = Step.STARTED
     return run
 
@@ -124,7 +173,7 @@ def _read_container(run: ContainerRun, told: Json) -> None:
     elif "terminated" in state:
         _read_end(run, state["terminated"])
     elif "waiting" in state:
-        run.waiting = state["waiting"].get("reason") or CREATING
+        run.waiting = state["waiting"].get("reason") or run.calm
         run.message = state["waiting"].get("message") or ""
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from provisioning.sandbox.conditions import merged_conditions
 from provisioning.sandbox.kubelets.runs import ContainerRun, PodRun
 from provisioning.sandbox.objects import Json, metadata, spec, status, without_empty
+from provisioning.sandbox.scheduling import amounts
+from provisioning.sandbox.scheduling.amounts import Amounts
 from provisioning.sandbox.times import in_seconds
 
 _ORDER = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
@@ -29,8 +31,10 @@ def pod_status(pod: Json, run: PodRun, *, host_ip: str, at: datetime) -> Json:
         "hostIPs": [{"ip": host_ip}],
         "startTime": in_seconds(run.admitted_at),
         "containerStatuses": [_container(one, run) for one in _sorted(run)],
-        **_resources(run),
+        **_resources(pod, run),
     }
+    if run.inits:
+        built["initContainerStatuses"] = [_container(one, run) for one in run.inits.values()]
     if run.ip:
         built |= {"podIP": run.ip, "podIPs": [{"ip": run.ip}]}
     if run.reason and (run.is_over or not run.containers):
@@ -39,15 +43,15 @@ def pod_status(pod: Json, run: PodRun, *, host_ip: str, at: datetime) -> Json:
 
 
 def _sorted(run: PodRun) -> list[ContainerRun]:
-    return sorted(run.each(), key=lambda one: one.name)
+    return sorted(run.containers.values(), key=lambda one: one.name)
 
 
 def phase_of(run: PodRun, restart_policy: str) -> str:
     """Where a pod stands, from where its containers stand."""
-    containers = run.each()
+    containers = list(run.containers.values())
     if run.is_over and (run.reason or not _will_restart(run, restart_policy)):
         codes = [one.exit.code if one.exit else _LOST["exitCode"] for one in containers]
-        return "Failed" if any(codes) or run.reason else "Succeeded"
+        return "Failed" if any(codes) or run.reason or not run.is_initialized else "Succeeded"
     if any(one.started_at or one.last for one in containers):
         return "Running"
     return "Pending"
@@ -66,7 +70,7 @@ def _conditions(pod: Json, run: PodRun, phase: str, at: datetime) -> list[Json]:
     completed = {"reason": "PodCompleted"} if phase == "Succeeded" else {}
     changed: list[Json] = [
         {"type": "PodReadyToStartContainers", "status": _word(has_sandbox)},
-        {"type": "Initialized", "status": "True", **completed},
+        {"type": "Initialized", **_initialization(run), **completed},
         {"type": "Ready", **readiness},
         {"type": "ContainersReady", **readiness},
         {"type": "PodScheduled", "status": "True"},
@@ -78,6 +82,14 @@ def _conditions(pod: Json, run: PodRun, phase: str, at: datetime) -> list[Json]:
     return sorted(
         merged, key=lambda one: _ORDER.index(one["type"]) if one["type"] in _ORDER else -1
     )
+
+
+def _initialization(run: PodRun) -> Json:
+    names = [one.name for one in run.inits.values() if not one.is_done]
+    if not names:
+        return {"status": "True"}
+    message = f"containers with incomplete status: [{' '.join(names)}]"
+    return {"status": "False", "reason": "ContainersNotInitialized", "message": message}
 
 
 def _readiness(run: PodRun, phase: str) -> Json:
@@ -95,17 +107,18 @@ def _word(value: bool) -> str:
     return "True" if value else "False"
 
 
-def _resources(run: PodRun) -> Json:
-    """The pod's amounts in all: what it was allowed, and what of that are devices."""
-    total: dict[str, Json] = {"limits": {}, "requests": {}}
-    for container in run.each():
-        for part, amounts in (container.container.get("resources") or {}).items():
-            total.get(part, {}).update(amounts)
-    devices = {
-        one["name"]: str(len(one["resources"])) for held in run.allocated.values() for one in held
-    }
-    found = {"resources": without_empty(total)}
-    return {**found, "allocatedResources": devices} if devices else found
+def _resources(pod: Json, run: PodRun) -> Json:
+    """The pod's amounts in all: what it may use, and what it was given."""
+    if not run.containers:
+        return {"resources": {}}
+    requests = _printed(amounts.requested(pod))
+    total = {"limits": _printed(amounts.limited(pod)), "requests": requests}
+    found: Json = {"resources": without_empty(total)}
+    return {**found, "allocatedResources": requests} if requests else found
+
+
+def _printed(sums: Amounts) -> dict[str, str]:
+    return {name: amounts.printed(name, value) for name, value in sums.items() if name != "pods"}
 
 
 def _container(one: ContainerRun, run: PodRun) -> Json:
@@ -115,7 +128,7 @@ def _container(one: ContainerRun, run: PodRun) -> Json:
         "name": one.name,
         "state": state_of(one),
         "lastState": one.last or {},
-        "ready": one.is_running,
+        "ready": one.is_done if one.is_init else one.is_running,
         "restartCount": one.restarts,
         "image": image,
         "imageID": f"sandbox://image/{image}" if one.container_id else "",
@@ -124,9 +137,10 @@ def _container(one: ContainerRun, run: PodRun) -> Json:
         built["containerID"] = one.container_id
     built["started"] = one.is_running
     if one.container_id:
-        amounts = {held["name"]: str(len(held["resources"])) for held in devices}
-        built |= {"allocatedResources": amounts} if amounts else {}
-        built["resources"] = one.container.get("resources") or {}
+        resources = one.container.get("resources") or {}
+        requests = resources.get("requests")
+        built |= {"allocatedResources": requests} if requests else {}
+        built["resources"] = resources
     return {**built, "allocatedResourcesStatus": devices} if devices else built
 
 

@@ -61,6 +61,7 @@ class PodWorker:
     def _refuse(self, stored: Stored, reason: str, why: str) -> None:
         self.run.reason, self.run.message = reason, f"Pod was rejected: {why}"
         self.run.containers.clear()
+        self.run.inits.clear()
         self.write(stored)
         self._ground.tell(stored, reason, why, type_="Warning")
 
@@ -89,7 +90,7 @@ class PodWorker:
             self._follow(stored)
 
     def _pull(self, stored: Stored) -> None:
-        images, containers = self._ground.images, self.run.each()
+        images, containers = self._ground.images, self.run.in_turn()
         for container in containers:
             images.want(stored, container, wake=lambda: self._ask(0.0))
         if all(images.has(container) for container in containers):
@@ -100,16 +101,17 @@ class PodWorker:
             self.write(stored)
 
     def _start_all(self, stored: Stored) -> None:
-        if not all(self._is_provided(stored, container) for container in self.run.each()):
+        containers = self.run.in_turn()
+        if not all(self._is_provided(stored, container) for container in containers):
             self.write(stored)
             self._ask(RETRY_SECONDS)
             return
         self.run.step = Step.STARTED
         self.run.ip = self.run.ip or self._ground.new_pod_ip()
-        for container in self.run.each():
+        for container in containers:
             self._start(stored, container)
         self.write(stored)
-        if any(container.exit for container in self.run.each()):
+        if any(container.exit for container in containers):
             self._ask(0.0)
 
     def _is_provided(self, stored: Stored, container: ContainerRun) -> bool:
@@ -164,9 +166,14 @@ class PodWorker:
         """Note the ends of containers, and start again what the policy wants back."""
         self._note_exits()
         policy = str(spec(stored.object).get("restartPolicy"))
-        for container in self.run.each():
-            if container.exit and restarting.restarts(policy, container.exit.code):
+        for container in self.run.in_turn():
+            if container.exit and restarting.restarts(
+                policy, container.exit.code, is_init=container.is_init
+            ):
                 self._plan_restart(stored, container)
+        if not self.run.has_begun:
+            self.run.step = Step.PULLING
+            self._ask(0.0)
         self.write(stored)
 
     def _note_exits(self) -> None:
@@ -221,7 +228,7 @@ class PodWorker:
             self._ground.tell(stored, reason, message)
             self._send_stop(stored, grace)
         self._note_exits()
-        self._give_up_waiting()
+        self.run.give_up()
         self.write(stored)
 
     def _stop(self, stored: Stored) -> None:
@@ -229,7 +236,7 @@ class PodWorker:
         if self.run.stopping_grace is None or grace < self.run.stopping_grace:
             self._send_stop(stored, grace)
         self._note_exits()
-        self._give_up_waiting()
+        self.run.give_up()
         stored = self.write(stored)
         if self.run.is_over:
             self._ground.devices.release(self.run.uid)
@@ -244,12 +251,6 @@ class PodWorker:
                     text = f"Stopping container {container.name}"
                     self._ground.tell(stored, "Killing", text, where=container.field_path)
                 self._ground.runtime.stop(container.container_id, grace_seconds=grace)
-
-    def _give_up_waiting(self) -> None:
-        """A container that waits to start when its pod ends is lost."""
-        for container in self.run.each():
-            if container.started_at is None and container.exit is None:
-                container.is_lost = True
 
     def _finish(self, stored: Stored) -> None:
         """The kubelet's last word: grace 0, for exactly this pod."""
@@ -284,7 +285,8 @@ class PodWorker:
         return store.put(PODS, {**current.object, "status": told})
 
     def _note_devices(self) -> None:
-        for container in self.run.each():
+        # The kubelet tells nothing of the devices that init containers borrow.
+        for container in self.run.containers.values():
             held = self._ground.devices.resource_status(self.run.uid, container.name)
             if held:
                 self.run.allocated[container.name] = held

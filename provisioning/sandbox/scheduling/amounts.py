@@ -30,16 +30,20 @@ def _whole(in_thousandths: bool, value: str) -> int:
 
 def requested(pod: Json) -> Amounts:
     """Containers run together, init containers one after another before them."""
-    total = _summed(spec(pod).get("containers") or [], "requests")
-    for container in spec(pod).get("initContainers") or []:
-        for name, value in _summed([container], "requests").items():
-            total[name] = max(total.get(name, 0), value)
-    return {**total, "pods": 1}
+    return {**_at_most(pod, "requests"), "pods": 1}
 
 
 def limited(pod: Json) -> Amounts:
-    """The sum of what a pod's containers may use at most."""
-    return _summed(spec(pod).get("containers") or [], "limits")
+    """What a pod may use at most, reckoned as what it asks for."""
+    return _at_most(pod, "limits")
+
+
+def _at_most(pod: Json, part: str) -> Amounts:
+    total = _summed(spec(pod).get("containers") or [], part)
+    for container in spec(pod).get("initContainers") or []:
+        for name, value in _summed([container], part).items():
+            total[name] = max(total.get(name, 0), value)
+    return total
 
 
 def _summed(containers: list[Json], part: str) -> Amounts:
