@@ -19,3 +19,9 @@ class TooManyTerminals(PortalError):
     """There are too many open terminals in this instance."""
 
     code = "too_many_terminals"
+
+
+class TooManyOpen(PortalError):
+    """You have too many connections to instances open at once."""
+
+    code = "too_many_open"

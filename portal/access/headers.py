@@ -31,6 +31,8 @@ _BEYOND: Final = frozenset(
     }
 )  # fmt: skip
 _RESERVED: Final = ("__host-npu-farm", "__secure-npu-farm", "npu-farm-")
+# The API server would take it for a token of the caller's.
+_TOKEN_PROTOCOL: Final = "base64url.bearer.authorization.k8s.io."  # noqa: S105
 ADDED: Final[Headers] = [
     ("Content-Security-Policy", "frame-ancestors 'self'"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
@@ -67,6 +69,11 @@ def toward_instance(
     return [*passed, ("X-Forwarded-Host", host), ("X-Forwarded-Proto", scheme)]
 
 
+def protocols_of(asked: Iterable[str]) -> tuple[str, ...]:
+    """Return which protocols of a WebSocket an instance is offered."""
+    return tuple(one for one in asked if not one.lower().startswith(_TOKEN_PROTOCOL))
+
+
 def toward_browser(headers: Iterable[tuple[str, str]], *, ours: Collection[str]) -> Headers:
     """Return what a browser is told by an instance."""
     given = list(headers)
@@ -100,7 +107,7 @@ def _named_by_connection(headers: Headers) -> frozenset[str]:
 
 def _other_cookies(value: str, ours: Collection[str]) -> str:
     pairs = [pair.strip() for pair in value.split(";")]
-    return "; ".join(pair for pair in pairs if pair and pair.partition("=")[0] not in ours)
+    return "; ".join(pair for pair in pairs if pair and pair.partition("=")[0].strip() not in ours)
 
 
 def _moved(value: str, *, host: str, to: str) -> str:

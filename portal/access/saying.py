@@ -34,6 +34,10 @@ SENTENCES: Final[dict[str, tuple[int, Promise]]] = {
         504,
         gettext_lazy("The cluster does not answer. Try again in a moment."),
     ),
+    "too_many_open": (
+        429,
+        gettext_lazy("You have too many connections to instances open at once."),
+    ),
     "bad_address": (400, gettext_lazy("This address cannot be passed on to an instance.")),
 }
 _OTHERWISE: Final = (502, gettext_lazy("The cluster answered and refused."))

@@ -109,7 +109,7 @@ def _seal() -> Fernet:
 
 
 def _is_same(one: str, other: str) -> bool:
-    return bool(one) and secrets.compare_digest(one, other)
+    return bool(one) and secrets.compare_digest(one.encode(), other.encode())
 
 
 def _digest(text: str) -> str:

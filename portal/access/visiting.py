@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.access import addresses, admitting, callers, headers, passing, tickets
+from portal.access import addresses, admitting, callers, crowding, headers, passing, tickets
 from portal.access.entering import Entrance
 from portal.access.errors import SignedOut
 from portal.access.hosts import Place, place_at
@@ -82,19 +82,20 @@ async def _visit(
         return
     has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
     body = passing.Body(receive, is_there=has_body)
-    await passing.pass_http(
-        send,
-        pod=entrance.pod,
-        port=place.port,
-        method=scope["method"],
-        target=target,
-        told=_told(scope, request, entrance, has_body=has_body),
-        body=body if has_body else None,
-        watched=body,
-        ours=ours(),
-        check=_check(secret, place, entrance),
-        seconds=settings.ACCESS_CHECK_SECONDS,
-    )
+    with crowding.place_for(entrance.user.pk):
+        await passing.pass_http(
+            send,
+            pod=entrance.pod,
+            port=place.port,
+            method=scope["method"],
+            target=target,
+            told=_told(scope, request, entrance, has_body=has_body),
+            body=body if has_body else None,
+            watched=body,
+            ours=ours(),
+            check=_check(secret, place, entrance),
+            seconds=settings.ACCESS_CHECK_SECONDS,
+        )
 
 
 async def _socket(
@@ -113,17 +114,18 @@ async def _socket(
             port=place.port,
             target=target,
             headers=_told(scope, request, entrance, has_body=False),
-            protocols=tuple(scope.get("subprotocols") or ()),
+            protocols=headers.protocols_of(scope.get("subprotocols") or ()),
         )
-        async with connected as socket:
-            await send({"type": "websocket.accept", "subprotocol": socket.protocol})
-            await passing.pass_socket(
-                receive,
-                send,
-                socket=socket,
-                check=_check(secret, place, entrance),
-                seconds=settings.ACCESS_CHECK_SECONDS,
-            )
+        with crowding.place_for(entrance.user.pk):
+            async with connected as socket:
+                await send({"type": "websocket.accept", "subprotocol": socket.protocol})
+                await passing.pass_socket(
+                    receive,
+                    send,
+                    socket=socket,
+                    check=_check(secret, place, entrance),
+                    seconds=settings.ACCESS_CHECK_SECONDS,
+                )
     except (PortalError, ProvisioningError):
         return False
     return True

@@ -188,6 +188,8 @@ CONTENT_SECURITY_POLICY = {
 # wildcard certificate of its own, beside the portal's and not below it.
 APPS_DOMAIN = env.str("APPS_DOMAIN", default="localhost").lower().strip(".")
 ACCESS_THREADS = env.int("ACCESS_THREADS", default=4)
+# Requests and sockets to ports that one person may have open at once, per web process.
+OPEN_PER_PERSON = env.int("OPEN_PER_PERSON", default=200)
 # How often an open terminal, stream or visit is asked whether it still may.
 ACCESS_CHECK_SECONDS = env.float("ACCESS_CHECK_SECONDS", default=5.0)
 TERMINAL_IDLE_SECONDS = env.float("TERMINAL_IDLE_SECONDS", default=3600.0)
@@ -218,8 +220,6 @@ USE_TZ = True
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 if env.str("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
-# Where mails say the portal is.
-PORTAL_URL = env.str("PORTAL_URL", default="http://127.0.0.1:8000")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="NPU Farm <farm@localhost>")
 
 # --- api ------------------------------------------------------------------

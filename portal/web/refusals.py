@@ -89,6 +89,7 @@ SENTENCES: dict[str, Promise] = {
         "This link was used already or is too old. Open the page from the portal."
     ),
     "too_many_terminals": gettext_lazy("There are too many open terminals in this instance."),
+    "too_many_open": gettext_lazy("You have too many connections to instances open at once."),
     "catalog_refused": gettext_lazy("The catalogue contradicts itself."),
     "unknown_volume": gettext_lazy("There is no such volume, or it cannot be attached."),
     "illegal_volume": gettext_lazy("A volume like this cannot be made."),

@@ -7,9 +7,10 @@ lead a browser nowhere.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,6 +26,9 @@ Headers = list[tuple[str, str]]
 
 # How long an instance may think before it answers; after that, silence is free.
 ANSWER_SECONDS: Final = 120.0
+# Asking twice does no harm with these, so a first refusal is not believed.
+REPEATABLE: Final = ("GET", "HEAD")
+PAUSE_SECONDS: Final = 0.2
 LONGEST_STATUS: Final = 8 * 1024
 # What aiohttp would add on its own; the browser has said what it wants said.
 _OURS: Final = ("User-Agent", "Accept", "Content-Type")
@@ -52,21 +56,16 @@ async def asked(
     body: AsyncIterator[bytes] | None,
 ) -> AsyncIterator[Answer]:
     """Ask a port of the pod; `target` is a path with its query, as the browser wrote it."""
-    connection = pod.connection
-    with sockets.transport_errors():
-        async with asyncio.timeout(ANSWER_SECONDS):
-            answer = await sockets.session_of(connection).request(
-                method,
-                sockets.url_of(connection, prefix_of(pod, port) + target),
-                headers=_with_credentials(pod, headers),
-                # HTML is looked through on its way, so it has to come as it is.
-                skip_auto_headers=_OURS,
-                data=body,
-                allow_redirects=False,
-                **sockets.tls_of(connection),
-            )
+    sent = partial(_sent, pod, port, method, target, headers)
+    try:
+        answer, first = await _answered(sent, body)
+    except NothingListens:
+        if method not in REPEATABLE or body is not None:
+            raise
+        # A connection the API server had kept may have been closed that very moment.
+        await asyncio.sleep(PAUSE_SECONDS)
+        answer, first = await _answered(sent, body)
     async with answer:
-        first = await _first_bytes(answer)
         yield Answer(
             status=answer.status,
             headers=_headers_of(answer, _handwriting(pod, port)),
@@ -107,6 +106,42 @@ def _with_credentials(pod: LivePod, headers: Headers) -> CIMultiDict[str]:
             sent[name] = value
     sent["Accept-Encoding"] = "identity"
     return sent
+
+
+async def _answered(
+    sent: Callable[[AsyncIterator[bytes] | None], Awaitable[aiohttp.ClientResponse]],
+    body: AsyncIterator[bytes] | None,
+) -> tuple[aiohttp.ClientResponse, bytes]:
+    """Return an answer and what had to be read of it to know that it is the instance's."""
+    with sockets.transport_errors():
+        async with asyncio.timeout(ANSWER_SECONDS):
+            answer = await sent(body)
+    try:
+        return answer, await _first_bytes(answer)
+    except BaseException:
+        answer.close()
+        raise
+
+
+async def _sent(
+    pod: LivePod,
+    port: int,
+    method: str,
+    target: str,
+    headers: Headers,
+    body: AsyncIterator[bytes] | None,
+) -> aiohttp.ClientResponse:
+    connection = pod.connection
+    return await sockets.session_of(connection).request(
+        method,
+        sockets.url_of(connection, prefix_of(pod, port) + target),
+        headers=_with_credentials(pod, headers),
+        # HTML is looked through on its way, so it has to come as it is.
+        skip_auto_headers=_OURS,
+        data=body,
+        allow_redirects=False,
+        **sockets.tls_of(connection),
+    )
 
 
 async def _first_bytes(answer: aiohttp.ClientResponse) -> bytes:
