@@ -22,7 +22,7 @@ from provisioning import breaking, claims, faults, installation, marking, namesp
 from provisioning.claims import Claim, ClaimSpec
 from provisioning.cluster import asking, errors, storing
 from provisioning.errors import ClusterUnreachable, ProvisioningError
-from provisioning.models import Volume
+from provisioning.models import ClusterState, Volume
 from provisioning.names import Marks
 from provisioning.states import VolumeState
 
@@ -69,6 +69,9 @@ def drain_due(*, clock: Clock) -> int:
 
 def reconcile(volume: Volume, *, at: datetime) -> None:
     """Take one step with a volume whose lease we hold."""
+    if volume.cluster.state == ClusterState.REMOVED:
+        _leave_behind(volume, at)
+        return
     if (wait := _wait_for(volume, at)) is not None:
         _hand_back(volume, at=at, again=wait)
         return
@@ -83,6 +86,7 @@ def reconcile(volume: Volume, *, at: datetime) -> None:
         _hand_back(volume, at=at, again=UNREACHABLE)
     except ProvisioningError as error:
         logger.info("volume %s: %s", volume.pk, error)
+        breaking.note_answer(volume.cluster)
         _refused(volume, error, at)
     except DatabaseError:
         raise
@@ -263,9 +267,21 @@ def _remove(volume: Volume, at: datetime) -> None:
     if is_ours:
         _hand_back(volume, at=at, again=_growing_pause(volume, at), state=VolumeState.DELETING)
     else:
-        _hand_back(
-            volume, at=at, again=None, state=VolumeState.DELETED, reason="deleted", deleted_at=at
-        )
+        _write_deleted(volume, at)
+
+
+def _leave_behind(volume: Volume, at: datetime) -> None:
+    """Its cluster was let go, and with it whatever the volume was: only lost ones are left."""
+    if volume.is_wanted:
+        _hand_back(volume, at=at, again=None)
+    else:
+        _write_deleted(volume, at)
+
+
+def _write_deleted(volume: Volume, at: datetime) -> None:
+    _hand_back(
+        volume, at=at, again=None, state=VolumeState.DELETED, reason="deleted", deleted_at=at
+    )
 
 
 # --- what is written --------------------------------------------------------------------------

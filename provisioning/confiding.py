@@ -24,7 +24,7 @@ from provisioning.cluster import storing
 from provisioning.cluster.sealing import seal, unseal
 from provisioning.errors import ClusterUnreachable, IllegalSecret, ProvisioningError
 from provisioning.manifests import Manifest
-from provisioning.models import Attempt, ConfidedSecret, Instance, InstanceSecret
+from provisioning.models import Attempt, Cluster, ConfidedSecret, Instance, InstanceSecret
 from provisioning.names import Marks
 from provisioning.specs import Confided, SecretText
 from provisioning.states import AttemptState, SecretKind, State
@@ -161,22 +161,35 @@ def clear_away(*, at: datetime) -> int:
     """Delete the copies of attempts that are gone, and the values nobody will need again."""
     ended = InstanceSecret.objects.filter(instance__state=State.TERMINATED)
     ended.exclude(value_sealed=None).update(value_sealed=None)
-    left = ConfidedSecret.objects.filter(deleted_at=None, attempt__state=AttemptState.GONE)
+    return sum(_clear_cluster(cluster, at) for cluster in Cluster.objects.order_by("pk"))
+
+
+def _clear_cluster(cluster: Cluster, at: datetime) -> int:
+    # Each cluster by itself: one that does not answer keeps none of the others waiting.
+    left = ConfidedSecret.objects.filter(
+        attempt__cluster=cluster, attempt__state=AttemptState.GONE, deleted_at=None
+    )
+    copies = list(left.select_related("attempt").order_by("pk")[:CLEARED_AT_ONCE])
+    if not copies or not marking.may_act(cluster, at=at):
+        return 0
+    if breaking.wait_for(cluster, at=at) is not None:
+        return 0
     cleared = 0
-    for copy in left.select_related("attempt__cluster").order_by("pk")[:CLEARED_AT_ONCE]:
-        cleared += _delete(copy, at)
+    try:
+        for copy in copies:
+            cleared += _delete(cluster, copy, at)
+    except ClusterUnreachable:
+        breaking.note_silence(cluster, at=at)
+    else:
+        breaking.note_answer(cluster)
     return cleared
 
 
-def _delete(copy: ConfidedSecret, at: datetime) -> bool:
-    attempt, cluster = copy.attempt, copy.attempt.cluster
-    if marking.is_held(cluster) or breaking.wait_for(cluster, at=at) is not None:
-        return False
+def _delete(cluster: Cluster, copy: ConfidedSecret, at: datetime) -> bool:
     try:
-        storing.delete_secret(cluster, namespace=attempt.namespace, name=copy.name)
+        storing.delete_secret(cluster, namespace=copy.attempt.namespace, name=copy.name)
     except ClusterUnreachable:
-        breaking.note_silence(cluster, at=at)
-        return False
+        raise
     except ProvisioningError as error:
         logger.warning("secret %s stays for now: %s", copy.name, error)
         return False

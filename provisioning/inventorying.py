@@ -104,7 +104,7 @@ def _leave(nodes: list[Node], at: datetime) -> None:
     for node in nodes:
         node.gone_at, node.is_ready = at, False
         node.save(update_fields=["gone_at", "is_ready"])
-        reachability.follow_node(node=node, is_silent=True, at=at)
+        reachability.forget_node(node=node, at=at)
         _tell_pods_on(node, at)
 
 

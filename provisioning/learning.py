@@ -10,7 +10,7 @@ from typing import Any
 
 from provisioning import deviceclaims
 from provisioning.cluster import drivers
-from provisioning.cluster.errors import ClusterRefused
+from provisioning.errors import ClusterRefused, ClusterUnreachable
 from provisioning.models import AllocationMode, Cluster, ObservedPod, Pool
 from provisioning.specs import Observation
 
@@ -39,8 +39,9 @@ def claims_of(cluster: Cluster, pod: Raw) -> Claims:
         key = (str(metadata.get("namespace")), name)
         try:
             found[key] = drivers.get_claim(cluster, namespace=key[0], name=name)
-        except ClusterRefused:
-            # Gone already, or not ours to read: the next list may know.
+        except (ClusterRefused, ClusterUnreachable):
+            # Gone already, not ours to read, or not now: what the pod says does not wait for
+            # it, and the next list may know.
             continue
     return found
 

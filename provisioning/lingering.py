@@ -16,7 +16,7 @@ from provisioning import alarms, deferring, namespacing
 from provisioning.cluster import asking
 from provisioning.cluster.errors import NotFound
 from provisioning.errors import ProvisioningError
-from provisioning.models import Cluster, Instance, TenantNamespace
+from provisioning.models import Cluster, ClusterState, Instance, TenantNamespace
 from provisioning.names import Marks
 from provisioning.states import State
 
@@ -38,7 +38,8 @@ def note_terminating(*, cluster: Cluster, tenant_id: int, marks: Marks, at: date
 
 def follow_namespaces(*, at: datetime) -> None:
     """Ask how every namespace is that was going; one whose cluster does not answer stays."""
-    going = TenantNamespace.objects.exclude(terminating_since=None).select_related("cluster")
+    kept = TenantNamespace.objects.exclude(cluster__state=ClusterState.REMOVED)
+    going = kept.exclude(terminating_since=None).select_related("cluster")
     for row in going:
         breaker = row.cluster.breaker_until
         if breaker is None or breaker <= at:

@@ -7,6 +7,7 @@ sold again.  `sweeping` keeps the time.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -164,7 +165,9 @@ def _open(window: MaintenanceWindow, at: datetime) -> None:
     if window.policy != MaintenancePolicy.WAIT:
         for found in affected_by(cluster=window.cluster, nodes=list(window.nodes.all())):
             if found.instance.desired == Desired.RUNNING:
-                _clear(window, found, at)
+                # Ended or lost its pod since it was read: then it is out of the way.
+                with suppress(IllegalTransition):
+                    _clear(window, found, at)
     MaintenanceWindow.objects.filter(pk=window.pk, begun_at=None).update(begun_at=at)
 
 

@@ -7,24 +7,29 @@ raised was spoken to by a later state of this database; it is held until a perso
 and settled (`comparing`, `settling`).  Any way of restoring is noticed: nobody has to tell us.
 """
 
+import logging
+import random
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import F
 
-from provisioning import alarms, installation, names
+from provisioning import alarms, breaking, installation, names
 from provisioning.cluster import asking
 from provisioning.cluster.errors import NotFound
-from provisioning.errors import ProvisioningError
+from provisioning.errors import ClusterUnreachable, ProvisioningError
 from provisioning.models import Cluster, ClusterMark, ClusterState, Hold, HoldCause
 from provisioning.names import Marks
+
+logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 # Nothing is done on a cluster whose number was compared longer ago than this.
 STALE_AFTER: Final = timedelta(seconds=90)
 REFRESH_AFTER: Final = timedelta(seconds=30)
+# The rest of a sweep does not wait for clusters that are slow to answer.
+AT_MOST: Final = timedelta(seconds=5)
 HELD_FOR: Final = timedelta(minutes=1)
 ASK_AGAIN: Final = timedelta(seconds=5)
 NUMBER: Final = "mark"
@@ -42,12 +47,35 @@ def needs_check(cluster: Cluster, *, at: datetime, after: timedelta = STALE_AFTE
     return mark is None or mark.checked_at is None or at - mark.checked_at > after
 
 
+def may_act(cluster: Cluster, *, at: datetime) -> bool:
+    """Say whether something may be done on the cluster, as far as is known without asking it."""
+    return not is_held(cluster) and not needs_check(cluster, at=at)
+
+
 def check_all(*, clock: Clock) -> None:
-    """Compare the numbers of every cluster where that is due; one that does not answer waits."""
-    for cluster in Cluster.objects.exclude(state=ClusterState.REMOVED):
-        if needs_check(cluster, at=clock(), after=REFRESH_AFTER):
-            with suppress(ProvisioningError):
-                check(cluster, at=clock())
+    """Compare the numbers where that is due and there is time; who does not answer waits."""
+    until = clock() + AT_MOST
+    clusters = list(Cluster.objects.exclude(state=ClusterState.REMOVED))
+    # Where the time does not suffice for all, another one is left out each time.
+    random.shuffle(clusters)
+    for cluster in clusters:
+        at = clock()
+        if at >= until or not needs_check(cluster, at=at, after=REFRESH_AFTER):
+            continue
+        if breaking.wait_for(cluster, at=at) is None:
+            _try(cluster, at)
+
+
+def _try(cluster: Cluster, at: datetime) -> None:
+    try:
+        check(cluster, at=at)
+    except ClusterUnreachable:
+        breaking.note_silence(cluster, at=at)
+    except ProvisioningError as error:
+        logger.warning("%s: its number cannot be compared: %s", cluster, error)
+        breaking.note_answer(cluster)
+    else:
+        breaking.note_answer(cluster)
 
 
 def check(cluster: Cluster, *, at: datetime) -> bool:

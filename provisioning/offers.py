@@ -4,23 +4,30 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from provisioning import stock
-from provisioning.models import ClusterState, NodeCapacity, Pool
+from provisioning.models import ClusterState, Hold, NodeCapacity, Pool
 from provisioning.placing import Offer
 
 NodeName = tuple[int, str]
 """A cluster and the name of one of its nodes."""
 
 
-def lock_pools(*, family_id: int, at: datetime) -> list[Pool]:
-    """Lock the family's pools on clusters that take pods and answer."""
+def open_pools(*, family_id: int, at: datetime) -> QuerySet[Pool]:
+    """Return the family's pools on clusters that take pods, answer and are not held."""
     answers = Q(cluster__breaker_until__isnull=True) | Q(cluster__breaker_until__lte=at)
-    pools = Pool.objects.select_for_update(of=("self",), no_key=True).filter(
+    held = Hold.objects.filter(released_at=None)
+    return Pool.objects.filter(
         answers, family=family_id, cluster__state=ClusterState.ACTIVE
-    )
-    return list(pools.select_related("cluster", "family__vendor").order_by("pk"))
+    ).exclude(cluster__in=held.values("cluster"))
+
+
+def lock_pools(*, family_id: int, at: datetime) -> list[Pool]:
+    """Lock the pools a pod may be placed in."""
+    pools = open_pools(family_id=family_id, at=at)
+    locked = pools.select_for_update(of=("self",), no_key=True)
+    return list(locked.select_related("cluster", "family__vendor").order_by("pk"))
 
 
 def of_pools(pools: list[Pool], *, without: Collection[NodeName] = ()) -> list[Offer]:

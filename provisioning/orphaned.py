@@ -35,7 +35,7 @@ def sweep_orphans(*, at: datetime) -> int:
     swept = 0
     for cluster in Cluster.objects.exclude(state=ClusterState.REMOVED):
         is_open = cluster.breaker_until is not None and cluster.breaker_until > at
-        if not is_open and not marking.is_held(cluster):
+        if not is_open and marking.may_act(cluster, at=at):
             swept += _sweep_cluster(cluster, at)
     return swept
 

@@ -77,7 +77,8 @@ def end_outage(*, outage: Outage, told_at: datetime | None, at: datetime) -> Non
     if not is_mine:
         return
     outage.refresh_from_db()
-    _spread(outage, TOLD_AT_END[outage.cause], at)
+    # A node that went has not come back, and whoever was on it hears of their pod.
+    _spread(outage, TOLD_AT_END[outage.cause] if outage.node.gone_at is None else "", at)
     for family_id in _families(outage):
         queueing.wake_queue(family_id=family_id, at=at)
 
@@ -130,17 +131,22 @@ def _spread(outage: Outage, kind: str, at: datetime) -> None:
         Instance.objects.filter(pk=instance.pk).update(
             observation_seq=F("observation_seq") + 1, next_reconcile_at=at
         )
-        events.tell_tenant(
-            kind=kind,
-            tenant_id=instance.tenant_id,
-            instance_id=instance.pk,
-            at=outage.ended_at or outage.started_at,
-            once=f"outage {outage.pk}",
-            instance=instance.name,
-            node=outage.node.name,
-            device=outage.device.device_id if outage.device else "",
-        )
+        if kind:
+            _tell(outage, kind, instance)
     deferring.defer_drain()
+
+
+def _tell(outage: Outage, kind: str, instance: Instance) -> None:
+    events.tell_tenant(
+        kind=kind,
+        tenant_id=instance.tenant_id,
+        instance_id=instance.pk,
+        at=outage.ended_at or outage.started_at,
+        once=f"outage {outage.pk}",
+        instance=instance.name,
+        node=outage.node.name,
+        device=outage.device.device_id if outage.device else "",
+    )
 
 
 def _families(outage: Outage) -> list[int]:

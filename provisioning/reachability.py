@@ -25,9 +25,14 @@ def follow_node(*, node: Node, is_silent: bool, at: datetime) -> None:
             evidence={"told by": "lease" if is_silent and node.lease_renewed_at else "condition"},
             at=at,
         )
-    elif is_open is not None and (node.is_ready or node.gone_at is not None):
-        told_at = node.ready_changed_at if node.is_ready else None
-        outages.end_outage(outage=is_open, told_at=told_at, at=at)
+    elif is_open is not None and node.is_ready:
+        outages.end_outage(outage=is_open, told_at=node.ready_changed_at, at=at)
+
+
+def forget_node(*, node: Node, at: datetime) -> None:
+    """End what cannot be used on a node that is gone: nobody will say that it can again."""
+    for outage in Outage.objects.filter(node=node, ended_at=None).order_by("pk"):
+        outages.end_outage(outage=outage, told_at=None, at=at)
 
 
 def _silent_since(node: Node, is_silent: bool) -> datetime | None:

@@ -170,7 +170,6 @@ def _answer(of: Pass, effect: Effect, error: ProvisioningError, cluster: Cluster
     answer = refusals.answer(error=error, effect=effect, of=of.situation)
     if cluster:
         _note(cluster, error, of.at)
-    if cluster:
         _tell_operators(of, cluster, answer, error)
     failures = of.instance.failures + 1
     changes: dict[str, object] = {"failures": failures} if answer.is_failure else {}

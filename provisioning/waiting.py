@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q
-
 from provisioning import foretelling, offers, queueing, stock
 from provisioning.foretelling import Node, Return
 from provisioning.models import (
@@ -93,10 +91,7 @@ def could_start(instance_type: InstanceType, *, at: datetime) -> int:
     """Count how many instances of a type would find room now, if those who wait for it did not."""
     if queueing.waiting_for(instance_type.family_id):
         return 0
-    answers = Q(cluster__breaker_until__isnull=True) | Q(cluster__breaker_until__lte=at)
-    pools = Pool.objects.filter(
-        answers, family=instance_type.family_id, cluster__state=ClusterState.ACTIVE
-    )
+    pools = offers.open_pools(family_id=instance_type.family_id, at=at)
     count = instance_type.device_count
     return sum(
         min(sum(free // count for free in offer.free_by_node), offer.free // count)

@@ -260,3 +260,15 @@ def test_what_was_ill_is_well_once_the_node_counts_all_of_them(attempt: Attempt)
     node_counts(attempt.cluster, healthy=8, at=SEEN + timedelta(minutes=2))
     assert Device.objects.get().health == "healthy"
     assert not Outage.objects.filter(ended_at=None).exists()
+
+
+def test_what_was_ill_on_a_node_that_went_is_over_and_nobody_hears_it_came_back(
+    attempt: Attempt, cluster: Cluster
+) -> None:
+    hear(attempt, ill=["npu3"], told_at=ILL)
+    node_counts(cluster, healthy=8, ready=False, changed=ILL)
+    before = told()
+    assert Outage.objects.filter(ended_at=None).count() == 2
+    inventorying.record_nodes(cluster=cluster, found=[], at=SEEN)
+    assert not Outage.objects.filter(ended_at=None).exists()
+    assert told() == before

@@ -118,6 +118,24 @@ def test_what_still_runs_then_meets_the_operators_choice(
     assert told() == ["maintenance_planned", *kind]
 
 
+def test_one_that_ends_by_itself_meanwhile_holds_nobody_up(
+    instance: Instance, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt, other = runs(instance), factory.launch()
+    Attempt.objects.filter(pk=attempt.pk).update(state="created")
+    runs(other)
+    window = plan(cluster, MaintenancePolicy.STOP)
+    found = maintaining.affected_by(cluster=cluster)
+    assert len(found) == 2
+    Instance.objects.filter(pk=found[0].instance.pk).update(desired="terminated")
+    monkeypatch.setattr(maintaining, "affected_by", lambda **words: found)
+    maintaining.keep_windows(at=OPENS)
+    found[1].instance.refresh_from_db()
+    assert found[1].instance.desired == "stopped"
+    window.refresh_from_db()
+    assert window.begun_at == OPENS
+
+
 def test_when_it_is_over_the_nodes_are_sold_again(cluster: Cluster) -> None:
     window = plan(cluster)
     waiting = factory.launch()
