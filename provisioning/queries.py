@@ -3,13 +3,9 @@
 Nothing here writes, and nothing here asks a cluster.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
-
-from django.db.models import Sum
 
 from provisioning import freshness, queueing, stock
 from provisioning.models import (
@@ -21,7 +17,7 @@ from provisioning.models import (
     Transition,
 )
 from provisioning.states import State
-from provisioning.stock import Shelf, holding
+from provisioning.stock import Shelf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +55,6 @@ def capacity(*, at: datetime) -> list[FamilyCapacity]:
         )
         for pool in pools
     ]
-
-
-def devices_held(pools: Iterable[Pool]) -> defaultdict[int, int]:
-    """Count the devices our attempts hold, per pool."""
-    held: defaultdict[int, int] = defaultdict(int)
-    rows = holding(pools).values("pool").annotate(held=Sum("device_count"))
-    held.update({row["pool"]: row["held"] for row in rows})
-    return held
 
 
 def _seen_as(pool: Pool, shelves: list[Shelf], promised: int, at: datetime) -> FamilyCapacity:

@@ -1,8 +1,8 @@
 """Run a command in a pod and talk to it: one WebSocket, a byte of channel before each message.
 
-The API server's `v5.channel.k8s.io`, and `v4` where it is older; v5 can also close a
-channel.  A `Shell` is read by iterating and written to between; both ends wait for each
-other, so neither side can flood the other.
+The API server's `v5.channel.k8s.io`, and `v4` where it is older.  A `Shell` is read by
+iterating and written to between; both ends wait for each other, so neither side can flood
+the other.
 """
 
 import json
@@ -20,7 +20,7 @@ from provisioning.cluster.errors import ClusterUnreachable
 from provisioning.pods import LivePod
 
 PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+STDIN, STDOUT, STDERR, STATUS, RESIZE = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,6 @@ class Shell:
         size = json.dumps({"Width": columns, "Height": rows}).encode()
         with sockets.transport_errors():
             await self._socket.send_bytes(bytes([RESIZE]) + size)
-
-    async def end_input(self) -> None:
-        """Say that nothing more will be typed; only v5 can."""
-        if self._socket.protocol == PROTOCOLS[0]:
-            with sockets.transport_errors():
-                await self._socket.send_bytes(bytes([CLOSE, STDIN]))
 
 
 @asynccontextmanager

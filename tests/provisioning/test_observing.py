@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from billing.models import QuarantinedFact, Sku, UsageInterval
-from provisioning import auditing, installation, observing, podstatus, queries
+from provisioning import auditing, installation, observing, podstatus, stock
 from provisioning.attempts import confirm_attempt, open_attempt
 from provisioning.models import (
     Allocation,
@@ -323,7 +323,7 @@ def test_a_pool_whose_clusters_do_not_tell_devices_meters_all_the_same(attempt: 
 def test_a_finished_pod_holds_no_devices(attempt: Attempt) -> None:
     pool = Pool.objects.get()
     observe(attempt, state=factory.running())
-    assert queries.devices_held([pool])[pool.pk] == 1
+    assert stock.holding([pool]).count() == 1
     observe(attempt, phase="Failed", state=ended())
-    assert queries.devices_held([pool])[pool.pk] == 0
+    assert not stock.holding([pool]).exists()
     assert Attempt.objects.get().state == AttemptState.CREATED
