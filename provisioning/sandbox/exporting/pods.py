@@ -14,6 +14,7 @@ from provisioning.sandbox.kinds import NAMESPACES, PODS, Kind
 from provisioning.sandbox.kubelets.ground import NodeGround
 from provisioning.sandbox.objects import Json, metadata, name_of, namespace_of, spec, uid_of
 from provisioning.sandbox.scheduling.amounts import is_finished
+from provisioning.sandbox.store import Change
 from provisioning.sandbox.workloads import web
 
 NAMESPACE = "npu-exporters"
@@ -40,6 +41,7 @@ class ExporterKeeper:
 
     def __init__(self, cluster: Cluster, grounds: Mapping[str, NodeGround]) -> None:
         self._cluster = cluster
+        self._is_looking = False
         self._wanted = [
             (name, exporter)
             for name, ground in grounds.items()
@@ -48,8 +50,16 @@ class ExporterKeeper:
         if self._wanted:
             cluster.timers.soon(self._look)
             cluster.timers.every(_LOOK_SECONDS, self._look)
+            cluster.store.listen(PODS, self._on_pod)
+
+    def _on_pod(self, change: Change) -> None:
+        # One look for all that go at once, as with their namespace.
+        if change.type == "DELETED" and change.now.key[0] == NAMESPACE and not self._is_looking:
+            self._is_looking = True
+            self._cluster.timers.after(0.2, self._look)
 
     def _look(self) -> None:
+        self._is_looking = False
         try:
             if self._cluster.store.get(NAMESPACES, "", NAMESPACE) is None:
                 self._create(NAMESPACES, {"metadata": {"name": NAMESPACE}}, namespace="")
