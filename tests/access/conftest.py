@@ -23,7 +23,7 @@ from portal.tenants.models import Project, Tenant, User
 from provisioning import exposing
 from provisioning.cluster.kubeconfigs import parse_kubeconfig
 from provisioning.cluster.sealing import seal
-from provisioning.models import Cluster, Instance
+from provisioning.models import Cluster, Instance, InstanceType, RuntimeImage
 from tests.access.doors import Browser, Web, until
 from tests.factories import portal as factory
 from tests.factories.portal import Catalog
@@ -32,6 +32,8 @@ from tests.sandbox.processes import Process
 FARM = Path(__file__).with_name("farm.yaml")
 NAMESPACE = "npu-test-t1"
 PAGE = 8080
+# Serves a page, as a process of the sandbox and on a real cluster.
+IMAGE = "registry.local/npu-web:1"
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +62,6 @@ class Inside:
     """Alice's tenant, its running instance, and who else there is."""
 
     web: Web
-    sandbox: Process
     tenant: Tenant
     project: Project
     catalog: Catalog
@@ -85,6 +86,12 @@ class Inside:
         """The host of a port of the instance."""
         one = instance or self.instance
         return f"{Place(one.pk, port).host('localhost')}:{self.web.port}"
+
+    def open_page(self) -> None:
+        """Alice opens the port on which its page is."""
+        by = self.people["alice"].email
+        exposing.open_port(instance=self.instance, port=PAGE, by=by, at=timezone.now())
+        admitting.forget_all()
 
     def visitor(self, who: str = "alice", port: int = PAGE) -> Browser:
         """A browser that has come to the port through the portal."""
@@ -113,15 +120,15 @@ def settle(settings: Settings, web: Web) -> Callable[..., None]:
 
 
 @pytest.fixture
-def inside(
+def wished(
     transactional_db: None,
     settle: Callable[..., None],
     web: Web,
-    sandbox: Process,
     charlie: User,
     erin: User,
     other_tenant: Tenant,
-) -> Iterator[Inside]:
+) -> Inside:
+    """Alice has wished for an instance; nobody has looked at it yet."""
     alice = factory.make_user("Alice")
     tenant = factory.make_tenant("Harbor Vision", owner=alice)
     people = {"alice": alice, "charlie": charlie, "erin": erin}
@@ -131,13 +138,20 @@ def inside(
     catalog = factory.make_catalog()
     project = tenant.projects.get()
     factory.grant(project, catalog.family, 8, by=erin, asked_by=alice)
+    # Enough for a small web page, on a small cluster too.
+    InstanceType.objects.update(cpu_millicores=200, memory_mib=64, storage_gib=1)
+    RuntimeImage.objects.update(reference=IMAGE)
     wish = factory.submit_instances(project, catalog, by=alice)
     instance = wish.launched_instances.get().instance
-    cluster = add_sandbox(sandbox)
-    run_for_real(sandbox, instance, cluster)
-    exposing.open_port(instance=instance, port=PAGE, by=alice.email, at=timezone.now())
-    admitting.forget_all()
-    yield Inside(web, sandbox, tenant, project, catalog, instance, people)
+    return Inside(web, tenant, project, catalog, instance, people)
+
+
+@pytest.fixture
+def inside(wished: Inside, sandbox: Process) -> Iterator[Inside]:
+    """Its pod runs on the sandbox, and its page is open."""
+    run_for_real(sandbox, wished.instance, add_sandbox(sandbox))
+    wished.open_page()
+    yield wished
     sandbox.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods", cluster="east")
 
 
@@ -154,7 +168,7 @@ def run_for_real(
     sandbox: Process,
     instance: Instance,
     cluster: Cluster,
-    image: str = "registry.local/npu-web:1",
+    image: str = IMAGE,
     command: tuple[str, ...] = (),
 ) -> None:
     """Its pod really runs on the sandbox."""
@@ -178,6 +192,6 @@ def run_for_real(
         return bool(found["status"].get("phase") == "Running")
 
     until(runs)
-    if image.startswith("registry.local/npu-web"):
+    if image == IMAGE:
         page = f"{pods}/{attempt.pod_name}:{PAGE}/proxy/mirror"
         until(lambda: sandbox.ask("GET", page, cluster="east").status == 200)

@@ -12,6 +12,7 @@ from portal.tenants.models import Membership
 from provisioning.models import Cluster
 from tests.access.conftest import Inside, run_for_real
 from tests.access.doors import Browser
+from tests.sandbox.processes import Process
 
 COUNTS = ("sh", "-c", "i=0; while true; do echo line-$i; i=$((i+1)); sleep 0.1; done")
 SAYS_THREE = ("sh", "-c", "for i in 1 2 3; do echo line-$i; done; sleep 1")
@@ -46,9 +47,9 @@ def lines_of(answer: http.client.HTTPResponse, count: int) -> list[str]:
 
 
 @pytest.fixture
-def page(inside: Inside) -> str:
+def page(inside: Inside, sandbox: Process) -> str:
     run_for_real(
-        inside.sandbox, inside.instance, Cluster.objects.get(), "registry.local/npu-shell:1", COUNTS
+        sandbox, inside.instance, Cluster.objects.get(), "registry.local/npu-shell:1", COUNTS
     )
     return f"/t/{inside.tenant.slug}/instances/{inside.instance.pk}/logs/follow/"
 
@@ -85,9 +86,9 @@ def test_a_program_follows_with_its_token(inside: Inside, page: str) -> None:
     assert len(lines_of(answer, 5)) == 5
 
 
-def test_a_log_ends_with_its_container(inside: Inside) -> None:
+def test_a_log_ends_with_its_container(inside: Inside, sandbox: Process) -> None:
     run_for_real(
-        inside.sandbox, inside.instance, Cluster.objects.get(), "registry.local/npu-shell:1",
+        sandbox, inside.instance, Cluster.objects.get(), "registry.local/npu-shell:1",
         SAYS_THREE,
     )  # fmt: skip
     page = f"/t/{inside.tenant.slug}/instances/{inside.instance.pk}/logs/follow/"

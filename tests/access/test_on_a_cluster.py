@@ -1,141 +1,116 @@
-"""The same doors on a real cluster: terminal, log and port of a pod that really runs.
+"""A wish becomes a pod by our own hands, and its doors are those of the cluster it is on.
 
     CLUSTER_KUBECONFIG=FILE python -m pytest tests/access/test_on_a_cluster.py
 
-The pod serves its page with nothing but a shell and `nc`, which the workspace image has.
-Without a cluster named, the sandbox's process containers stand in, with their own web page.
+On a cluster that is named we are watcher, worker and access, none of whom may do everything;
+the node needs a device and the image of `deploy/npu-web`.  Without one the sandbox stands in.
 """
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from provisioning.cluster import asking, connections, requests
-from provisioning.cluster.errors import NotFound
-from provisioning.cluster.kubeconfigs import parse_kubeconfig
+from provisioning import stopping
+from provisioning.cluster import connections, requests
+from provisioning.cluster.errors import ClusterRefused
 from provisioning.cluster.requests import Request
-from provisioning.cluster.sealing import seal
-from provisioning.models import Cluster, Instance
-from provisioning.states import State
+from provisioning.models import Instance
+from provisioning.states import Identity, State
 from tests.access.conftest import Inside
 from tests.access.doors import closed, read_until, until
-from tests.access.test_following_logs import follow, lines_of
-from tests.factories import portal as factory
+from tests.access.test_following_logs import COUNTS, follow, lines_of
+from tests.clusters_real import restricted
+from tests.provisioning.farms import Farm, kept
+from tests.sandbox.processes import Process
 
-NAMESPACE = "npu-access-doors"
-# Counts for the log; on port 8080 answers one page after another.
-PROGRAM = r"""
-page='<a href="/lab">here</a>'
-serve() { while true; do
-  { printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n'
-    printf 'Content-Length: %s\r\n\r\n%s' ${#page} "$page"; } | nc -l -p 8080
-done; }
-serve & i=0
-while true; do echo line-$i; i=$((i+1)); sleep 0.2; done
-"""
 KUBECONFIG = os.environ.get("CLUSTER_KUBECONFIG")
+pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 
 
 @pytest.fixture
-def real(inside: Inside) -> Iterator[Inside]:
-    """Alice's instance runs on the cluster that is named, else where it ran."""
+def farm(transactional_db: None, request: pytest.FixtureRequest) -> Iterator[Farm]:
+    """The cluster that is named, else the sandbox."""
     if KUBECONFIG is None:
-        yield inside
+        sandbox: Process = request.getfixturevalue("sandbox")
+        farm = Farm.on(sandbox.folder / "east.kubeconfig")
+        yield farm
+        farm.clear()
         return
-    cluster = Cluster.objects.create(
-        name="real",
-        kubeconfig_encrypted=seal(parse_kubeconfig(Path(KUBECONFIG).read_text())),
-        added_at=timezone.now(),
-    )
-    _ask(cluster, "POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-    # Its default account comes a moment later, and pods are refused until then.
-    account = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
-    until(lambda: _is_there(cluster, account))
-    factory.run_in_pod(inside.instance, cluster=cluster, namespace=NAMESPACE)
-    attempt = inside.instance.attempts.get(no=inside.instance.attempt_no)
-    made = asking.create_pod(cluster, _pod(attempt.pod_name))
-    attempt.uid = made["metadata"]["uid"]
-    attempt.save(update_fields=["uid"])
-    until(lambda: _phase(cluster, attempt.pod_name) == "Running", seconds=60)
-    yield inside
-    _ask(cluster, "DELETE", f"/api/v1/namespaces/{NAMESPACE}", None)
-    until(lambda: not _is_there(cluster, f"/api/v1/namespaces/{NAMESPACE}"), seconds=60)
+    farm = Farm(restricted.admit_cluster())
+    farm.watch()
+    yield farm
+    restricted.clear()
 
 
-def _pod(name: str) -> dict[str, object]:
-    container = {
-        "name": "npu",
-        "image": "registry.local/npu-workspace:1",
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c", PROGRAM],
-    }
-    spec = {
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 1,
-        "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000},
-        "containers": [container],
-    }
-    metadata = {"name": name, "namespace": NAMESPACE}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+@pytest.fixture
+def launched(wished: Inside, farm: Farm) -> Inside:
+    """Worker and watcher have done their part: Alice's instance runs."""
+    farm.until(wished.instance, State.RUNNING)
+    wished.open_page()
+    return wished
 
 
-def _ask(cluster: Cluster, method: str, path: str, body: dict[str, object] | None) -> object:
-    request = Request(method=method, path=path, body=body)
-    return requests.ask(connections.connection_to(cluster), request)
-
-
-def _is_there(cluster: Cluster, path: str) -> bool:
-    with suppress(NotFound):
-        _ask(cluster, "GET", path, None)
-        return True
-    return False
-
-
-def _phase(cluster: Cluster, name: str) -> str:
-    return str(asking.get_pod(cluster, namespace=NAMESPACE, name=name)["status"]["phase"])
-
-
-def test_a_terminal_answers_and_takes_its_shell_along(real: Inside) -> None:
-    with real.terminal(real.browser("alice")) as terminal:
+def test_a_terminal_answers_and_takes_its_shell_along(launched: Inside) -> None:
+    with launched.terminal(launched.browser("alice")) as terminal:
         terminal.send('{"resize": [101, 33]}')
         terminal.send(b"stty size; echo at-$((6*7)); sleep 4321\n")
         assert b"33 101" in read_until(terminal, b"at-42")
-    until(lambda: not _runs(real, "sleep 4321"), seconds=30)
+    until(lambda: not _runs(launched, "sleep 4321"), seconds=30)
 
 
-def _runs(real: Inside, command: str) -> bool:
-    with real.terminal(real.browser("alice")) as terminal:
+def _runs(launched: Inside, command: str) -> bool:
+    with launched.terminal(launched.browser("alice")) as terminal:
         terminal.send(b"ps -o args | cat; echo over-$((1+1))\n")
         said = read_until(terminal, b"over-2").decode()
     return any(line.strip() == command for line in said.splitlines())
 
 
-def test_a_stop_closes_the_terminal(real: Inside) -> None:
-    with real.terminal(real.browser("alice")) as terminal:
+def test_a_stop_closes_the_terminal_and_ends_what_is_paid(launched: Inside, farm: Farm) -> None:
+    with launched.terminal(launched.browser("alice")) as terminal:
         terminal.send(b"echo at-$((6*7))\n")
         read_until(terminal, b"at-42")
-        Instance.objects.update(desired="stopped", state=State.STOPPING)
+        time.sleep(1.1)  # Usage is counted in whole seconds.
+        stopping.stop_instance(instance=launched.instance, at=timezone.now())
         assert closed(terminal) == (4403, "not_running")
+    farm.until(launched.instance, State.STOPPED)
+    [(_, ended_at, quality)] = kept(launched.instance)
+    assert ended_at is not None
+    assert quality == "exact"
+    assert farm.pods_of(launched.instance) == []
 
 
-def test_its_log_is_followed(real: Inside) -> None:
-    if KUBECONFIG is None:
-        pytest.skip("the web page prints nothing that grows; see test_following_logs")
-    page = f"/t/{real.tenant.slug}/instances/{real.instance.pk}/logs/follow/"
-    lines = lines_of(follow(real, real.browser("grace"), page), 8)
+def test_its_log_is_followed(wished: Inside, farm: Farm) -> None:
+    # What a page of ours cannot wish for; the page of the image prints nothing.
+    Instance.objects.update(command=list(COUNTS))
+    farm.until(wished.instance, State.RUNNING)
+    page = f"/t/{wished.tenant.slug}/instances/{wished.instance.pk}/logs/follow/"
+    lines = lines_of(follow(wished, wished.browser("grace"), page), 8)
     numbers = [int(line.removeprefix("line-")) for line in lines]
     assert numbers == list(range(numbers[0], numbers[0] + 8))
 
 
-def test_its_page_is_visited(real: Inside) -> None:
-    browser = real.browser("grace")
-    _, _, answer = browser.follow(real.place(), "/")
+def test_its_page_is_visited_and_talks_back(launched: Inside) -> None:
+    browser = launched.browser("grace")
+    until(lambda: browser.follow(launched.place(), "/mirror")[2].status == 200, seconds=30)
+    _, _, answer = browser.follow(launched.place(), "/")
     assert answer.status == 200, answer.body
+    assert b'href="/mirror"' in answer.body
     assert b"/api/v1/" not in answer.body
-    if KUBECONFIG is not None:
-        assert answer.body == b'<a href="/lab">here</a>'
+    origin = f"http://{launched.place()}"
+    with browser.socket(launched.place(), "/ws", origin=origin) as socket:
+        socket.send("hello")
+        assert socket.recv(timeout=15) == "hello"
+
+
+@pytest.mark.skipif(KUBECONFIG is None, reason="rbac: the sandbox knows one user")
+def test_access_is_all_the_doors_are_opened_with(launched: Inside, farm: Farm) -> None:
+    """The identity behind every door enters the pod, and may neither list nor delete it."""
+    (pod,) = farm.pods_of(launched.instance)
+    pods = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods"
+    access = connections.connection_to(farm.cluster, Identity.ACCESS)
+    for method, path in (("GET", pods), ("DELETE", f"{pods}/{pod['metadata']['name']}")):
+        with pytest.raises(ClusterRefused):
+            requests.ask(access, Request(method=method, path=path))

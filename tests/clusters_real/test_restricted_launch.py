@@ -1,20 +1,18 @@
 """A whole life of an instance on a real cluster, as watcher, worker and access and nobody else."""
 
-import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from provisioning import clusters, examining, installation, reading, stopping
+from provisioning import examining, reading, stopping
 from provisioning.cluster import asking, connections, requests
 from provisioning.cluster.errors import ClusterRefused
 from provisioning.models import Cluster, ClusterFinding, InstanceType, Verdict
 from provisioning.states import Identity, State
+from tests.clusters_real import restricted
 from tests.factories import provisioning as factory
 from tests.provisioning.farms import Farm, kept
 
@@ -22,27 +20,7 @@ pytestmark = pytest.mark.skipif(
     "CLUSTER_KUBECONFIG" not in os.environ or shutil.which("kubectl") is None,
     reason="rbac: needs kubectl and a real cluster in CLUSTER_KUBECONFIG",
 )
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SPEAKS = ("sh", "-c", "echo here I am; trap 'exit 143' TERM; while true; do sleep 0.1; done")
-
-
-def kubectl(*words: str) -> str:
-    given = os.environ["CLUSTER_KUBECONFIG"]
-    done = subprocess.run(
-        ["kubectl", "--kubeconfig", given, *words], capture_output=True, text=True, timeout=60,
-        check=True,
-    )  # fmt: skip
-    return done.stdout
-
-
-def kubeconfig_of(identity: Identity) -> str:
-    """The way docs/clusters.md makes one: the admin's cluster, the service account's token."""
-    config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
-    account = f"npu-farm-{identity}"
-    token = kubectl("-n", "npu-farm-system", "create", "token", account, "--duration=1h")
-    context = config["contexts"][0]["context"]
-    config["users"] = [{"name": context["user"], "user": {"token": token.strip()}}]
-    return json.dumps(config)
 
 
 @pytest.fixture
@@ -50,28 +28,10 @@ def farm(db: None) -> Iterator[Farm]:
     """A cluster known by three kubeconfigs, of which none may do everything."""
     factory.load_catalog()
     InstanceType.objects.update(cpu_millicores=10, memory_mib=16, storage_gib=1)
-    kubectl("apply", "-f", str(DEPLOY / "rbac.yaml"), "-f", str(DEPLOY / "admission-policy.yaml"))
-    others = {one: kubeconfig_of(one) for one in (Identity.WATCHER, Identity.ACCESS)}
-    cluster = clusters.admit_cluster(
-        name="real",
-        kubeconfig=kubeconfig_of(Identity.WORKER),
-        others=others,
-        at=timezone.now(),
-    )
-    farm = Farm(cluster)
+    farm = Farm(restricted.admit_cluster())
     farm.watch()
     yield farm
-    selector = f"app.kubernetes.io/instance={installation.current().key}"
-    _release(selector)
-    kubectl("delete", "namespace", "-l", selector, "--wait=false")
-
-
-def _release(selector: str) -> None:
-    listed = json.loads(kubectl("get", "pods", "-A", "-l", selector, "-o", "json"))
-    for pod in listed["items"]:
-        metadata = pod["metadata"]
-        kubectl("-n", metadata["namespace"], "patch", "pod", metadata["name"], "--type=merge",
-                "-p", '{"metadata":{"finalizers":null}}')  # fmt: skip
+    restricted.clear()
 
 
 def test_an_instance_lives_and_ends_under_restricted_identities(farm: Farm) -> None:
