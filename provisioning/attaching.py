@@ -130,9 +130,10 @@ def detach_gone(*, at: datetime) -> None:
         detach(attempt=attachment.attempt, at=at)
 
 
-def users_of(volume: Volume) -> QuerySet[InstanceVolume]:
-    """Return who mounts the volume now or could start again and mount it."""
-    mounts = volume.mounts.exclude(instance__state=State.TERMINATED)
+def users_of(*volumes: Volume) -> QuerySet[InstanceVolume]:
+    """Return who mounts these volumes now or could start again and mount them."""
+    mounts = InstanceVolume.objects.filter(volume__in=volumes)
+    mounts = mounts.exclude(instance__state=State.TERMINATED)
     return mounts.select_related("instance").order_by("instance__created_at")
 
 

@@ -18,6 +18,7 @@ from provisioning.offers import NodeName
 
 # Whoever names no end is taken to stay for this long.
 WITHOUT_END: Final = timedelta(hours=24)
+LONGEST_REASON: Final = 300
 
 
 def stop_node(*, node: Node, reason: str, by: str, at: datetime) -> None:
@@ -90,5 +91,5 @@ def wake(families: Iterable[int], *, at: datetime) -> None:
 
 
 def _require(reason: str) -> None:
-    if not reason.strip():
+    if not reason.strip() or len(reason) > LONGEST_REASON or "\x00" in reason:
         raise IllegalSpec("Say why it is taken out of sale.")

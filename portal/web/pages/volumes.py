@@ -1,5 +1,6 @@
 """Volumes of a tenant: what there is and who uses it, creating, growing and deleting one."""
 
+from collections import defaultdict
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from portal.requests import storing
 from portal.tenants.access import Action
-from portal.tenants.models import Project, Tenant
+from portal.tenants.models import Tenant
 from portal.tenants.scoping import projects_of, tenant_for, volumes_of
 from portal.web import states
 from portal.web.answering import (
@@ -26,7 +27,7 @@ from portal.web.forms.volumes import GrowthForm, VolumeForm
 from portal.web.reaching import projects_in, volume_in
 from provisioning import attaching
 from provisioning.errors import IllegalVolume
-from provisioning.models import Cluster, ClusterState, Volume
+from provisioning.models import Cluster, ClusterState, InstanceVolume, Volume
 from provisioning.states import VolumeState
 
 MOVING, RESTING = 3, 30
@@ -86,9 +87,13 @@ def delete(request: SignedInRequest, slug: str, volume_id: UUID) -> HttpResponse
 def _told(request: SignedInRequest, tenant: Tenant) -> dict[str, object]:
     rows = _present(volumes_of(request.user).filter(tenant_id=tenant.pk))
     shown = [states.shown_as(volume.state, "volume") for volume in rows]
-    projects = Project.objects.filter(tenant=tenant)
+    # One project is enough to see the tenant, and no more of it than that project.
+    projects = projects_of(request.user, Action.VIEW_VOLUME).filter(tenant=tenant)
+    users: defaultdict[UUID, list[InstanceVolume]] = defaultdict(list)
+    for mount in attaching.users_of(*rows):
+        users[mount.volume_id].append(mount)
     return {
-        "volumes": [{"volume": volume, "users": attaching.users_of(volume)} for volume in rows],
+        "volumes": [{"volume": volume, "users": users[volume.pk]} for volume in rows],
         "projects": dict(projects.values_list("pk", "name")),
         "rooms": [(one.name, *storing.room_of(one.pk)) for one in projects.order_by("name")],
         "poll": MOVING if any(one.is_moving for one in shown) else RESTING,

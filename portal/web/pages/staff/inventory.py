@@ -24,13 +24,14 @@ def show_inventory(request: SignedInRequest) -> HttpResponse:
     require_staff(request.user, Action.VIEW_CLUSTER)
     at = timezone.now()
     show, cluster = request.GET.get("show", "all"), request.GET.get("cluster", "")
+    known = Cluster.objects.exclude(state="removed").values_list("name", flat=True)
     nodes = inventory.troubled_nodes() if show == "trouble" else inventory.present_nodes()
     if cluster:
-        nodes = nodes.filter(cluster__name=cluster)
+        nodes = nodes.filter(cluster__name=cluster) if cluster in known else nodes.none()
     views = inventory.looked_at(nodes, at=at)
     context = {
         "by_cluster": _by_cluster(views, at),
-        "clusters": Cluster.objects.exclude(state="removed").values_list("name", flat=True),
+        "clusters": known,
         "shown": show,
         "chosen": cluster,
         "families": Family.objects.select_related("vendor").order_by("vendor__name", "name"),
