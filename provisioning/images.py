@@ -44,6 +44,9 @@ def allows(pattern: str, reference: str) -> bool:
     if wanted is None or given is None:
         return False
     name: str = wanted["name"]
+    if given["digest"] and wanted["tag"] and not wanted["digest"]:
+        # Beside a digest a tag says nothing: what runs is the digest's.
+        return False
     fits = given["name"] == name
     if name.endswith("/*"):
         fits = given["name"].startswith(name[:-1])

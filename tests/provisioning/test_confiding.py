@@ -183,6 +183,9 @@ DIGEST = f"@sha256:{'0' * 64}"
         ("r.example/a:1", "r.example/a:1", True),
         ("r.example/a:1", "r.example/a:2", False),
         ("r.example/a:1", f"r.example/a{DIGEST}", False),
+        # The digest is what runs, whatever the tag beside it says.
+        ("r.example/a:1", f"r.example/a:1{DIGEST}", False),
+        (f"r.example/a:1{DIGEST}", f"r.example/a:1{DIGEST}", True),
         ("r.example/a", f"r.example/a{DIGEST}", True),
         (f"r.example/a{DIGEST}", f"r.example/a:1{DIGEST}", True),
         (f"r.example/a{DIGEST}", "r.example/a:1", False),
