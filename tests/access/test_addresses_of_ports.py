@@ -3,10 +3,12 @@
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.access import headers
+from portal.access import headers, tickets
+from portal.access.errors import TicketRefused
 from portal.access.hosts import Place, is_inside, place_at
 from portal.access.targets import stays_here, target_of
 from provisioning.cluster.proxying import without
@@ -179,3 +181,11 @@ def test_the_clusters_handwriting_is_taken_out_wherever_it_is_cut(pieces: list[b
         return b"".join([piece async for piece in without(coming(), prefix)])
 
     assert asyncio.run(all_of()) == b"".join(pieces).replace(prefix, b"")
+
+
+@pytest.mark.parametrize("state", ["", "é", "\N{GRINNING FACE}", "0" * 64])
+def test_a_ticket_for_a_state_nobody_keeps_is_refused(state: str) -> None:
+    place, now = Place(ID, 8888), timezone.now()
+    ticket = tickets.issue_ticket(session_key="k", user_id=1, place=place, state=state, at=now)
+    with pytest.raises(TicketRefused):
+        tickets.redeem_ticket(ticket=ticket, nonce="mine", place=place, at=now)
