@@ -96,7 +96,7 @@ def subject_of(notice: Notice) -> str:
 
 def mail_of(notice: Notice) -> str:
     """Say it as a mail, with the way to it."""
-    address = f"{settings.PORTAL_URL.rstrip('/')}{address_of(notice)}"
+    address = f"{settings.FARM_ADDRESS.rstrip('/')}{address_of(notice)}"
     return f"{sentence_of(notice)}\n\n{_('Tenant')}: {notice.tenant.name}\n{address}\n"
 
 

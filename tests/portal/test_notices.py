@@ -55,6 +55,16 @@ def test_the_owner_sees_it_and_gets_a_mail(world: AliceWorld) -> None:
     assert notice.mail_sent_at == AFTERNOON
 
 
+def test_a_mail_leads_to_the_address_people_know_the_portal_by(
+    world: AliceWorld, settings: Any
+) -> None:
+    settings.FARM_ADDRESS = "https://farm.example"
+    tell(world)
+    carry()
+    address = f"https://farm.example/t/{world.tenant.slug}/instances/{world.instance.pk}/"
+    assert address in mail.outbox[0].body
+
+
 def test_carried_twice_it_is_one_notice_and_one_mail(world: AliceWorld) -> None:
     tell(world)
     carry()
