@@ -80,6 +80,8 @@ def applied() -> Iterator[None]:
     for identity, role in permissions.TENANT_ROLES.items():
         binding = role_binding(HOME, role, SUBJECT.format(identity))
         kubectl("create", "--as", worker, "-f", "-", body=binding)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "npu-instance"}}
+    kubectl("create", "--as", worker, "--namespace", HOME, "-f", "-", body=account)
     yield
     kubectl("delete", "namespace", HOME, "--wait=false")
 
@@ -195,9 +197,6 @@ def as_worker(body: dict[str, Any]) -> str:
 
 
 def test_a_pod_as_we_write_it_is_let_through(applied: None) -> None:
-    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
-    account["metadata"] = {"name": "npu-instance", "namespace": HOME}  # type: ignore[assignment]
-    kubectl("create", "--as", SUBJECT.format("worker"), "-f", "-", body=account, check=False)
     assert "created (server dry run)" in as_worker(pod(HOME))
 
 
@@ -244,6 +243,14 @@ def test_somebody_elses_namespace_is_not_taken_over(applied: None) -> None:
     )
     unlabelled = {**stranger, "metadata": {"name": "npu-0ff1ce-t2"}}
     assert "Pod Security restricted" in as_worker(unlabelled)
+
+
+def test_claims_in_a_namespace_of_ours_name_no_devices_that_others_hold(applied: None) -> None:
+    said = kubectl(
+        "label", "namespace", HOME, "resource.kubernetes.io/admin-access=true",
+        "--as", SUBJECT.format("worker"), "--dry-run=server", check=False,
+    )  # fmt: skip
+    assert "reaches no devices that others hold" in said
 
 
 def test_roles_are_bound_at_home_and_to_ourselves_alone(applied: None) -> None:
