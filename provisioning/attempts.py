@@ -140,6 +140,7 @@ def spec_of(
             ("instance_type", instance.instance_type.slug),
             ("account", str(instance.account_id)),
             ("launch", str(instance.launch_no)),
+            ("ends_at", instance.ends_at.isoformat() if instance.ends_at else ""),
         ),
         avoided_nodes=tuple(avoided_nodes),
         claims=tuple(attaching.claims_of(instance)),

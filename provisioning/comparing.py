@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     NEWER_ATTEMPT = "newer_attempt"
     UNKNOWN_INSTANCE = "unknown_instance"
     NOTHING_RUNS = "nothing_runs"
+    LEASE_OVER = "lease_over"
 
 
 class Remedy(StrEnum):
@@ -38,6 +40,7 @@ class Remedy(StrEnum):
     ADOPT = "adopt"
     END = "end"
     STOP = "stop"
+    EXTEND = "extend"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class Comparison:
         return hashlib.sha256(json.dumps([held, said, stored]).encode()).hexdigest()[:12]
 
 
-def compare_held() -> Comparison:
+def compare_held(*, at: datetime) -> Comparison:
     """Compare every held cluster; raises what a cluster that is asked refuses with."""
     holds = tuple(Hold.objects.filter(released_at=None).select_related("cluster").order_by("pk"))
     clusters = [hold.cluster for hold in holds]
@@ -106,7 +109,7 @@ def compare_held() -> Comparison:
         for pod in pods_of(cluster):
             if pod.seen.instance_id:
                 pods[pod.seen.instance_id].append(pod)
-    differences = [*_with_pods(pods), *_without(pods, clusters)]
+    differences = [*_with_pods(pods, at), *_without(pods, clusters)]
     in_order = tuple(sorted(differences, key=lambda d: (d.kind, d.instance_id)))
     return Comparison(holds, in_order, tallying.compare_claims(clusters))
 
@@ -118,22 +121,38 @@ def pods_of(cluster: Cluster) -> Iterator[Pod]:
         yield Pod(cluster=cluster, raw=raw, seen=podstatus.read_pod(raw, marks=marks))
 
 
-def _with_pods(pods: Mapping[UUID, list[Pod]]) -> Iterator[Difference]:
+def _with_pods(pods: Mapping[UUID, list[Pod]], at: datetime) -> Iterator[Difference]:
     known = Instance.objects.in_bulk(list(pods))
     numbers = set(Attempt.objects.filter(instance__in=pods).values_list("instance", "no"))
     for instance_id, found in pods.items():
         instance = known.get(instance_id)
-        strange = [pod for pod in found if (instance_id, pod.attempt_no) not in numbers]
-        if not strange:
-            continue
-        yield Difference(
-            kind=Kind.NEWER_ATTEMPT if instance else Kind.UNKNOWN_INSTANCE,
-            remedy=_remedy(instance, found),
-            instance_id=instance_id,
-            name=instance.name if instance else "",
-            clusters=tuple(sorted({pod.cluster.name for pod in found})),
-            pods=tuple(found),
-        )
+        is_strange = any((instance_id, pod.attempt_no) not in numbers for pod in found)
+        if is_strange:
+            kind = Kind.NEWER_ATTEMPT if instance else Kind.UNKNOWN_INSTANCE
+            yield _difference(kind, _remedy(instance, found), instance_id, instance, found)
+        elif instance and instance.desired == Desired.RUNNING:
+            yield from _as_known(instance, found, at)
+
+
+def _as_known(instance: Instance, found: list[Pod], at: datetime) -> Iterator[Difference]:
+    """An instance whose pods we know: it may have ended since, or have been given more time."""
+    if not any(pod.runs for pod in found):
+        yield _difference(Kind.NOTHING_RUNS, Remedy.STOP, instance.pk, instance, found)
+    elif instance.ends_at is not None and instance.ends_at <= at:
+        yield _difference(Kind.LEASE_OVER, Remedy.EXTEND, instance.pk, instance, found)
+
+
+def _difference(
+    kind: Kind, remedy: Remedy, instance_id: UUID, instance: Instance | None, found: list[Pod]
+) -> Difference:
+    return Difference(
+        kind=kind,
+        remedy=remedy,
+        instance_id=instance_id,
+        name=instance.name if instance else "",
+        clusters=tuple(sorted({pod.cluster.name for pod in found})),
+        pods=tuple(found),
+    )
 
 
 def _remedy(instance: Instance | None, found: Iterable[Pod]) -> Remedy:

@@ -13,14 +13,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from provisioning import alarms, breaking, installation, names
 from provisioning.cluster import asking
 from provisioning.cluster.errors import NotFound
 from provisioning.errors import ClusterUnreachable, ProvisioningError
-from provisioning.models import Cluster, ClusterMark, ClusterState, Hold, HoldCause
+from provisioning.models import Attempt, Cluster, ClusterMark, ClusterState, Hold, HoldCause
 from provisioning.names import Marks
+from provisioning.states import AttemptState
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,17 @@ ALARM: Final = "database_older"
 def is_held(cluster: Cluster) -> bool:
     """Say whether nothing may be done on the cluster before a person has looked."""
     return Hold.objects.filter(cluster=cluster, released_at=None).exists()
+
+
+def held_clusters() -> QuerySet[Cluster]:
+    """Return the clusters on which nothing may be done."""
+    return Cluster.objects.filter(holds__released_at=None, holds__isnull=False)
+
+
+def instances_on_held() -> QuerySet[Attempt, Any]:
+    """Return the ids of instances of which something may be on a held cluster."""
+    live = Attempt.objects.filter(cluster__in=held_clusters()).exclude(state=AttemptState.GONE)
+    return live.values("instance")
 
 
 def needs_check(cluster: Cluster, *, at: datetime, after: timedelta = STALE_AFTER) -> bool:

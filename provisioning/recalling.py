@@ -54,6 +54,7 @@ def recreate(pod: Pod, *, reason: str, at: datetime) -> Instance:
         desired=Desired.RUNNING,
         launch_no=int(wish["launch"]),
         launched_at=created_at(pod, at),
+        ends_at=datetime.fromisoformat(wish["ends_at"]) if wish.get("ends_at") else None,
         settled_launch_no=int(wish["launch"]) - 1,
         state=State.QUEUED,
         reason=reason,

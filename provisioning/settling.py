@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from provisioning import attaching, recalling, recording
+from provisioning import attaching, events, recalling, recording
 from provisioning.comparing import Difference, Pod, Remedy
 from provisioning.errors import ProvisioningError
 from provisioning.leasing import Claim
@@ -26,6 +26,7 @@ from provisioning.steps import AT_ONCE, Move
 
 REASON: Final = "database_restored"
 LEASE: Final = timedelta(seconds=60)
+A_DAY: Final = timedelta(days=1)
 # From any state that is not for good to the one in which a pod is looked at.
 _ANEW: Final = (State.PROVISIONING, State.SCHEDULING)
 _WAYS: Final[Mapping[State, tuple[State, ...]]] = {
@@ -61,14 +62,31 @@ def settle(*, difference: Difference, at: datetime) -> Instance:
     claim = _claim(instance, at)
     for pod in pods:
         _take_attempt(instance, pod, at)
-    if difference.remedy is Remedy.ADOPT:
+    if difference.remedy is Remedy.EXTEND:
+        _extend(claim, at)
+    elif difference.remedy is Remedy.ADOPT:
         _go_on(claim, pods, at)
+        if instance.ends_at is not None and instance.ends_at <= at:
+            _extend(claim, at)
     elif instance.desired == Desired.RUNNING:
         _wish(claim, desired=Desired.STOPPED, generation=instance.generation + 1)
     recording.hand_back(claim, at=at, again=AT_ONCE)
     Instance.objects.filter(pk=instance.pk).update(next_reconcile_at=at)
     instance.refresh_from_db()
     return instance
+
+
+def _extend(claim: Claim, at: datetime) -> None:
+    """Nobody knows the end any more; a day is enough for its tenant to say."""
+    _wish(claim, ends_at=at + A_DAY)
+    events.tell_tenant(
+        kind="lease_ending",
+        tenant_id=claim.instance.tenant_id,
+        instance_id=claim.instance.pk,
+        at=at,
+        instance=claim.instance.name,
+        ends_at=(at + A_DAY).isoformat(),
+    )
 
 
 def _claim(instance: Instance, at: datetime) -> Claim:

@@ -34,9 +34,9 @@ class Settled:
     left: tuple[tuple[Difference, str], ...]
 
 
-def compare() -> Comparison:
+def compare(*, at: datetime) -> Comparison:
     """Name what differs on the clusters that are held."""
-    return comparing.compare_held()
+    return comparing.compare_held(at=at)
 
 
 def settle(*, accepted: str, by: str, at: datetime, give_up: bool = False) -> Settled:
@@ -46,7 +46,7 @@ def settle(*, accepted: str, by: str, at: datetime, give_up: bool = False) -> Se
     it is given up: then its pods end as those of no known instance do, and finance finds
     their seconds put aside.
     """
-    comparison = compare()
+    comparison = compare(at=at)
     if comparison.digest != accepted:
         raise NotReviewed
     done, left = [], []

@@ -150,16 +150,22 @@ class Past:
     started: Instance
     recovered: Instance
     newcomer: Instance
+    extended: Instance
     pods: dict[str, str]
 
 
 @pytest.fixture
 def past(house: House) -> Past:
-    steady, ended, started, recovered = map(
-        house.launch, ("steady", "ended", "started", "recovered")
+    steady, ended, started, recovered, extended = map(
+        house.launch, ("steady", "ended", "started", "recovered", "extended")
     )
     house.stop(started)
+    soon = timezone.now() + timedelta(seconds=1)
+    Instance.objects.filter(pk=extended.pk).update(ends_at=soon)
     house.back_up()
+    operating.extend_lease(
+        instance=extended, ends_at=soon + timedelta(hours=8), at=soon - timedelta(seconds=1)
+    )
     operating.terminate_instance(instance=ended, at=timezone.now())
     house.farm.until(ended, State.TERMINATED)
     operating.start_instance(instance=started, by=house.alice, at=timezone.now())
@@ -170,11 +176,11 @@ def past(house: House) -> Past:
     newcomer = house.launch("newcomer")
     # In an hour the numbers have been raised many times.
     marking.check(house.farm.cluster, at=timezone.now())
-    return Past(steady, ended, started, recovered, newcomer, house.live())
+    return Past(steady, ended, started, recovered, newcomer, extended, house.live())
 
 
 def test_a_restored_database_touches_nothing_by_itself(house: House, past: Past) -> None:
-    assert len(past.pods) == 4
+    assert len(past.pods) == 5
     house.restore()
     house.go_on()
     house.go_on(seconds=3600)
@@ -194,12 +200,15 @@ def test_any_way_of_restoring_is_noticed(house: House, past: Past) -> None:
 
 def test_every_difference_has_a_name(house: House, past: Past) -> None:
     house.restore()
-    found = {d.instance_id: (d.kind, d.remedy) for d in restoring.compare().differences}
+    found = {
+        d.instance_id: (d.kind, d.remedy) for d in restoring.compare(at=timezone.now()).differences
+    }
     assert found == {
         past.ended.pk: (Kind.NOTHING_RUNS, Remedy.STOP),
         past.started.pk: (Kind.NEWER_ATTEMPT, Remedy.ADOPT),
         past.recovered.pk: (Kind.NEWER_ATTEMPT, Remedy.ADOPT),
         past.newcomer.pk: (Kind.UNKNOWN_INSTANCE, Remedy.ADOPT),
+        past.extended.pk: (Kind.LEASE_OVER, Remedy.EXTEND),
     }
 
 
@@ -207,17 +216,17 @@ def test_one_reviewed_command_brings_it_right(house: House, past: Past) -> None:
     house.restore()
     with pytest.raises(restoring.NotReviewed):
         restoring.settle(accepted="unseen", by="Dana", at=timezone.now())
-    reviewed = restoring.compare().digest
+    reviewed = restoring.compare(at=timezone.now()).digest
     settled = restoring.settle(accepted=reviewed, by="Dana", at=timezone.now())
-    assert len(settled.instances) == 4
+    assert len(settled.instances) == 5
     assert not settled.left
-    for name in ("steady", "started", "recovered", "newcomer"):
+    for name in ("steady", "started", "recovered", "newcomer", "extended"):
         house.farm.until(Instance.objects.get(name=name), State.RUNNING)
     house.farm.until(Instance.objects.get(name="ended"), State.STOPPED)
     house.go_on()
     assert everything_on(house) == past.pods
-    assert reserved(house) == 4
-    assert not restoring.compare().differences
+    assert reserved(house) == 5
+    assert not restoring.compare(at=timezone.now()).differences
 
 
 def test_claims_and_volumes_that_do_not_fit_are_named_and_left(house: House) -> None:
@@ -229,7 +238,7 @@ def test_claims_and_volumes_that_do_not_fit_are_named_and_left(house: House) -> 
     )
     house.restore()
     house.go_on()
-    compared = restoring.compare()
+    compared = restoring.compare(at=timezone.now())
     assert [(one.kind, one.claim_name, one.remedy) for one in compared.claims] == [
         (tallying.Kind.CLAIM_GONE, gone.claim_name, "leave"),
         (tallying.Kind.UNKNOWN_CLAIM, newer.claim_name, "leave"),
@@ -251,7 +260,9 @@ def test_claims_and_volumes_that_do_not_fit_are_named_and_left(house: House) -> 
 def test_the_newcomer_is_billed_from_its_start(house: House, past: Past) -> None:
     house.restore()
     house.go_on()
-    restoring.settle(accepted=restoring.compare().digest, by="Dana", at=timezone.now())
+    restoring.settle(
+        accepted=restoring.compare(at=timezone.now()).digest, by="Dana", at=timezone.now()
+    )
     newcomer = Instance.objects.get(name="newcomer")
     house.farm.until(newcomer, State.RUNNING)
     house.stop(newcomer)
@@ -265,7 +276,7 @@ def test_the_newcomer_is_billed_from_its_start(house: House, past: Past) -> None
 
 def test_what_changed_after_the_review_is_reviewed_again(house: House, past: Past) -> None:
     house.restore()
-    reviewed = restoring.compare().digest
+    reviewed = restoring.compare(at=timezone.now()).digest
     house.farm.delete_by_hand(past.newcomer)
     house.farm.until_pod(past.newcomer, lambda pod: "deletionTimestamp" in pod["metadata"])
     with pytest.raises(restoring.NotReviewed):

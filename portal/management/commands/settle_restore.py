@@ -25,7 +25,7 @@ class Command(BaseCommand):
             if options["accept"]:
                 self._settle(options)
             else:
-                self._show(restoring.compare())
+                self._show(restoring.compare(at=timezone.now()))
         except ProvisioningError as error:
             raise CommandError(str(error)) from error
 
