@@ -5,35 +5,70 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0002_append_only'),
+        ("provisioning", "0002_append_only"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ClusterMark',
+            name="ClusterMark",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('no', models.PositiveBigIntegerField(default=0)),
-                ('checked_at', models.DateTimeField(blank=True, null=True)),
-                ('cluster', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='mark', to='provisioning.cluster')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("no", models.PositiveBigIntegerField(default=0)),
+                ("checked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "cluster",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mark",
+                        to="provisioning.cluster",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Hold',
+            name="Hold",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cause', models.CharField(choices=[('restored', 'Restored'), ('mark_ahead', 'Mark Ahead')], max_length=12)),
-                ('known_until', models.DateTimeField(blank=True, null=True)),
-                ('found_at', models.DateTimeField()),
-                ('released_at', models.DateTimeField(blank=True, null=True)),
-                ('released_by', models.CharField(blank=True, max_length=150)),
-                ('cluster', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='provisioning.cluster')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[("restored", "Restored"), ("mark_ahead", "Mark Ahead")],
+                        max_length=12,
+                    ),
+                ),
+                ("known_until", models.DateTimeField(blank=True, null=True)),
+                ("found_at", models.DateTimeField()),
+                ("released_at", models.DateTimeField(blank=True, null=True)),
+                ("released_by", models.CharField(blank=True, max_length=150)),
+                (
+                    "cluster",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="holds",
+                        to="provisioning.cluster",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-found_at'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('released_at__isnull', True)), fields=('cluster',), name='cluster_held_once')],
+                "ordering": ["-found_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("released_at__isnull", True)),
+                        fields=("cluster",),
+                        name="cluster_held_once",
+                    )
+                ],
             },
         ),
     ]

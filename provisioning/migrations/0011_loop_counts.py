@@ -4,23 +4,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0010_leaving'),
+        ("provisioning", "0010_leaving"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='LoopCount',
+            name="LoopCount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('loop', models.CharField(max_length=40)),
-                ('result', models.CharField(max_length=100)),
-                ('count', models.PositiveBigIntegerField(default=0)),
-                ('last_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("loop", models.CharField(max_length=40)),
+                ("result", models.CharField(max_length=100)),
+                ("count", models.PositiveBigIntegerField(default=0)),
+                ("last_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('loop', 'result'), name='loop_count_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("loop", "result"), name="loop_count_once")
+                ],
             },
         ),
     ]

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0011_loop_counts'),
+        ("provisioning", "0011_loop_counts"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='device',
-            name='busy_at',
+            model_name="device",
+            name="busy_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='device',
-            name='load_seen_at',
+            model_name="device",
+            name="load_seen_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
     ]
