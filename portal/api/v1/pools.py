@@ -17,7 +17,6 @@ from portal.tenants import scoping
 from portal.tenants.access import Action
 from provisioning import pointing
 from provisioning.models import Pool
-from provisioning.pointing import Proposal
 
 
 class ExporterSerializer(serializers.Serializer[Any]):
@@ -63,7 +62,7 @@ class PointingSerializer(serializers.Serializer[Any]):
     exporter = ExporterSerializer(allow_null=True)
 
 
-class ProposalSerializer(serializers.Serializer[Proposal]):
+class ProposalSerializer(serializers.Serializer[Any]):
     """Pods that look like the exporter of a pool's devices, and how many there are."""
 
     namespace = serializers.CharField()
