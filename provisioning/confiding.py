@@ -46,10 +46,11 @@ def check_secrets(texts: Sequence[SecretText], *, variables: Iterable[str] = ())
     names = [(text.kind, text.name) for text in texts]
     if len(names) > MOST_SECRETS or len(set(names)) != len(names):
         raise IllegalSecret("There are too many, or one twice.")
-    for text in texts:
+    for number, text in enumerate(texts, 1):
         rule = _VARIABLE if text.kind is SecretKind.ENV else _FILE
+        # By its number: what stands where a name should be may be the secret itself.
         if not rule.fullmatch(text.name):
-            raise IllegalSecret(f"{text.name!r} is no name for a secret.")
+            raise IllegalSecret(f"Number {number} has no name that can be used.")
         if text.kind is SecretKind.ENV and (text.name in variables or text.name.startswith(OURS)):
             raise IllegalSecret(f"{text.name} is already a variable.")
         if "\x00" in text.value or not text.value:

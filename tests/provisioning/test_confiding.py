@@ -201,3 +201,11 @@ def test_patterns_let_through_what_they_say(pattern: str, reference: str, fits: 
 def test_a_pattern_that_would_let_too_much_through_is_none(db: None, pattern: str) -> None:
     with pytest.raises(IllegalImagePattern):
         images.allow_image(tenant_id=1, pattern=pattern, by="Erin", at=factory.NOON)
+
+
+def test_a_key_pasted_where_a_name_belongs_is_not_repeated() -> None:
+    pasted = SecretText(kind=SecretKind.ENV, name="-----BEGIN PRIVATE KEY-----MIIE", value="x")
+    with pytest.raises(IllegalSecret) as refused:
+        confiding.check_secrets([pasted])
+    assert "MIIE" not in str(refused.value)
+    assert "Number 1" in str(refused.value)
