@@ -83,6 +83,10 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return tokens.describe_scheme()
 
 
+# What is answered with a cluster's own words, or not at all while it is silent.
+_ASKS_A_CLUSTER = ("/logs", "/events", "/clusters", "/pools", "/volumes")
+
+
 def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Give every operation the problems it may answer with."""
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
@@ -105,7 +109,7 @@ def _problems_of(path: str, method: str, operation: dict[str, Any]) -> set[str]:
         problems.add("400")
     if method != "get":
         problems |= {"400", "409", "415", "422"}
-    if "/logs" in path or "/probe" in path:
+    if any(part in path for part in _ASKS_A_CLUSTER):
         problems |= {"409", "502", "503"}
     return problems
 

@@ -85,10 +85,10 @@ def test_every_answer_is_as_the_document_says(
     case: schemathesis.Case, headers: dict[str, str], world: AliceWorld, is_real: bool
 ) -> None:
     step = WALKED[case.operation.label]
+    point = transaction.savepoint()
     if is_real and step.key is not None:
         key = step.key(world)
         case.path_parameters = {name: _plain(key) for name in case.path_parameters}
-    point = transaction.savepoint()
     case.validate_response(case.call(headers=headers), checks=CHECKS)
     transaction.savepoint_rollback(point)
 
