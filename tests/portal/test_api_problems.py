@@ -9,6 +9,7 @@ import pytest
 from billing.errors import BillingError, CloseBlocked
 from portal.api import problems
 from portal.quotas.errors import QuotaExceeded
+from portal.requests.errors import VolumeLimitExceeded
 from portal.tenants.errors import PortalError
 from provisioning.cluster import errors as cluster_errors
 from provisioning.errors import ClusterUnreachable, ProvisioningError
@@ -30,8 +31,8 @@ KINDS = [
 
 
 def _example(kind: type[Exception]) -> problems.DomainError:
-    if kind is QuotaExceeded:
-        return QuotaExceeded(wanted=2, free=1)
+    if kind in (QuotaExceeded, VolumeLimitExceeded):
+        return kind(wanted=2, free=1)  # type: ignore[call-arg, return-value]
     if kind is CloseBlocked:
         return CloseBlocked(exceptions=[])
     return kind()  # type: ignore[return-value]

@@ -53,21 +53,21 @@ def test_an_odd_line_of_the_file_is_no_crash(tmp_path: Path, line: str) -> None:
 
 def test_a_farm_that_is_still_stopping_keeps_its_folder(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    with farm._only_one(home) as lock:
+    with farm.only_one(home) as lock:
         # As the supervisor does, it outlives whoever started it.
         left = subprocess.Popen(["sleep", "60"], stdin=lock)
     try:
-        with pytest.raises(farm.AlreadyUp), farm._only_one(home):
+        with pytest.raises(farm.AlreadyUp), farm.only_one(home):
             pass
     finally:
         left.kill()
         left.wait()
-    with farm._only_one(home):
+    with farm.only_one(home):
         pass
 
 
 def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:
-    with farm._only_one(tmp_path / "home"):
+    with farm.only_one(tmp_path / "home"):
         assert (tmp_path / "home").stat().st_mode & 0o077 == 0
 
 
@@ -98,7 +98,8 @@ def test_the_supervisor_reads_what_is_written_for_any_folder(tmp_path: Path, nam
         options.realize(["-c", str(file)])
     (group,) = options.process_group_configs
     (read,) = group.process_configs
-    assert shlex.split(read.command) == program.command
+    mortal = ["setpriv", "--pdeathsig", "TERM", "--"]
+    assert shlex.split(read.command) == [*mortal, *program.command]
     assert Path(home, read.stdout_logfile) == home / "log" / "beat.log"
 
 

@@ -28,7 +28,8 @@ def test_nonsense_is_refused(changes: dict[str, Any]) -> None:
 
 def test_a_user_that_is_no_name_is_nobody() -> None:
     odd = kubeconfig(contexts=[{"name": "main", "context": {"cluster": "c", "user": ["u"]}}])
-    assert kubeconfigs.parse_kubeconfig(yaml.safe_dump(odd))["users"][0]["user"] == {}
+    with pytest.raises(KubeconfigRefused):
+        kubeconfigs.parse_kubeconfig(yaml.safe_dump(odd))
 
 
 def test_a_line_that_does_not_parse_is_not_quoted() -> None:
