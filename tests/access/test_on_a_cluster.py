@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 from django.utils import timezone
 
+from billing import pricing
 from provisioning import stopping
 from provisioning.cluster import connections, requests
 from provisioning.cluster.errors import ClusterRefused
@@ -73,6 +74,7 @@ def test_a_stop_closes_the_terminal_and_ends_what_is_paid(launched: Inside, farm
         terminal.send(b"echo at-$((6*7))\n")
         read_until(terminal, b"at-42")
         time.sleep(1.1)  # Usage is counted in whole seconds.
+        pricing.add_sku(code=launched.instance.sku_code, name="RNGD", meter="device_time")
         stopping.stop_instance(instance=launched.instance, at=timezone.now())
         assert closed(terminal) == (4403, "not_running")
     farm.until(launched.instance, State.STOPPED)
