@@ -11,6 +11,8 @@ import pytest
 
 from provisioning.models import Cluster, Instance, InstanceType
 from tests.factories import provisioning as factory
+from tests.provisioning.agreeing import Api
+from tests.provisioning.canned import serve
 from tests.provisioning.farms import Farm
 from tests.sandbox.processes import Process
 
@@ -35,6 +37,13 @@ def cluster(on_offer: None) -> Cluster:
 def instance(cluster: Cluster) -> Instance:
     """Wished for at noon."""
     return factory.launch()
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """An API server that can be told what to answer."""
+    with serve() as canned:
+        yield Api(canned)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Passes over an instance, against an API server that answers as told."""
