@@ -1,6 +1,7 @@
 """One cluster: what was found of it, how it is reached, and what an operator does with it."""
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from django.forms.models import model_to_dict
@@ -97,79 +98,49 @@ def set_gateway(request: SignedInRequest, name: str) -> HttpResponse:
 def remove_gateway(request: SignedInRequest, name: str) -> HttpResponse:
     """Have no ports routed any more."""
     done = _("The gateway was removed. Its routes are being taken away.")
-    return _act(
-        request,
-        name,
-        lambda one: gateways.remove_gateway(cluster=one, at=timezone.now()),
-        done=done,
-    )
+    return _act(request, name, gateways.remove_gateway, done=done)
 
 
 @action
 def pause(request: SignedInRequest, name: str) -> HttpResponse:
     """Let no new pods onto a cluster."""
     done = _("The cluster takes no new pods. What runs there keeps running.")
-    return _act(request, name, lambda one: clusters.pause_cluster(cluster=one), done=done)
+    return _act(request, name, _pause, done=done)
 
 
 @action
 def resume(request: SignedInRequest, name: str) -> HttpResponse:
     """Let pods onto a cluster again."""
     done = _("The cluster takes new pods again.")
-    return _act(
-        request,
-        name,
-        lambda one: clusters.resume_cluster(cluster=one, at=timezone.now()),
-        done=done,
-    )
+    return _act(request, name, clusters.resume_cluster, done=done)
 
 
 @action
 def drain(request: SignedInRequest, name: str) -> HttpResponse:
     """Begin to empty a cluster."""
     done = _("The cluster is being drained. Whoever runs there has been told.")
-    return _act(
-        request,
-        name,
-        lambda one: draining.drain_cluster(cluster=one, at=timezone.now()),
-        done=done,
-    )
+    return _act(request, name, draining.drain_cluster, done=done)
 
 
 @action
 def remove(request: SignedInRequest, name: str) -> HttpResponse:
     """Let an empty cluster go."""
     done = _("The cluster was removed. Its credentials are gone, its history stays.")
-    return _act(
-        request,
-        name,
-        lambda one: draining.remove_cluster(cluster=one, at=timezone.now()),
-        done=done,
-    )
+    return _act(request, name, draining.remove_cluster, done=done)
 
 
 @action
 def probe(request: SignedInRequest, name: str) -> HttpResponse:
     """Ask a cluster what it is."""
     done = _("The cluster was asked.")
-    return _act(
-        request,
-        name,
-        lambda one: probing.probe_cluster(cluster=one, at=timezone.now()),
-        done=done,
-    )
+    return _act(request, name, probing.probe_cluster, done=done)
 
 
 @action
 def examine(request: SignedInRequest, name: str) -> HttpResponse:
     """Have a cluster examined with pods."""
     done = _("The cluster is being examined with pods of our own. It takes a minute or two.")
-    return _act(
-        request,
-        name,
-        lambda one: examining.ask_for_examination(cluster=one, at=timezone.now()),
-        done=done,
-    )
+    return _act(request, name, examining.ask_for_examination, done=done)
 
 
 @action
@@ -186,13 +157,18 @@ def stop(request: SignedInRequest, name: str, instance_id: UUID) -> HttpResponse
     return _act_on_guest(request, name, instance_id, draining.stop_on_cluster, done=done)
 
 
+def _pause(*, cluster: Cluster, at: datetime) -> None:
+    # Who is waiting goes on waiting, so no instant matters.
+    clusters.pause_cluster(cluster=cluster)
+
+
 def _act(
-    request: SignedInRequest, name: str, act: Callable[[Cluster], object], *, done: str
+    request: SignedInRequest, name: str, act: Callable[..., object], *, done: str
 ) -> HttpResponse:
     require_staff(request.user, Action.MANAGE_CLUSTER)
     cluster = get_object_or_404(Cluster, name=name)
     to = reverse("web:clusters-one", args=[name])
-    return attempt(request, lambda: act(cluster), done=done, to=to)
+    return attempt(request, lambda: act(cluster=cluster, at=timezone.now()), done=done, to=to)
 
 
 def _act_on_guest(
@@ -203,8 +179,8 @@ def _act_on_guest(
     *,
     done: str,
 ) -> HttpResponse:
-    def act_on(cluster: Cluster) -> None:
+    def act_on(*, cluster: Cluster, at: datetime) -> None:
         guest: Instance = get_object_or_404(draining.instances_on(cluster), pk=instance_id)
-        act(instance=guest, at=timezone.now())
+        act(instance=guest, at=at)
 
     return _act(request, name, act_on, done=done)

@@ -1,9 +1,11 @@
 """What waits for an operator: instances given up, clusters that are wrong, pods nobody knows."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Model
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,6 +21,7 @@ from provisioning import alarms, dead_letters, orphaned
 from provisioning.models import ClusterAlarm, DeadLetter
 
 SHOWN = 200
+Trouble = TypeVar("Trouble", DeadLetter, ClusterAlarm)
 
 
 @page
@@ -40,70 +43,57 @@ def show_trouble(request: SignedInRequest) -> HttpResponse:
 @action
 def retry(request: SignedInRequest, letter_id: int) -> HttpResponse:
     """Look at an instance again at once."""
-    require_staff(request.user, Action.MANAGE_CLUSTER)
-    letter = get_object_or_404(DeadLetter, pk=letter_id)
-    return _with_reason(
-        request,
-        lambda words: dead_letters.retry_letter(letter=letter, **words),
-        done=_("It is looked at again now."),
-    )
+    letter = _managed(request, DeadLetter, pk=letter_id)
+    done = _("It is looked at again now.")
+    return _with_reason(request, dead_letters.retry_letter, done=done, letter=letter)
 
 
 @action
 def close(request: SignedInRequest, letter_id: int) -> HttpResponse:
     """Let an instance be."""
-    require_staff(request.user, Action.MANAGE_CLUSTER)
-    letter = get_object_or_404(DeadLetter, pk=letter_id)
-    return _with_reason(
-        request,
-        lambda words: dead_letters.close_letter(letter=letter, **words),
-        done=_("Closed. Nothing is done about it."),
-    )
+    letter = _managed(request, DeadLetter, pk=letter_id)
+    done = _("Closed. Nothing is done about it.")
+    return _with_reason(request, dead_letters.close_letter, done=done, letter=letter)
 
 
 @action
 def close_alarm(request: SignedInRequest, alarm_id: int) -> HttpResponse:
     """Close an alarm by a person's word."""
-    require_staff(request.user, Action.MANAGE_CLUSTER)
-    alarm = get_object_or_404(ClusterAlarm, pk=alarm_id)
-    return _with_reason(
-        request,
-        lambda words: alarms.close_alarm(alarm=alarm, **words),
-        done=_("Closed. It is raised again if the trouble is met again."),
-    )
+    alarm = _managed(request, ClusterAlarm, pk=alarm_id)
+    done = _("Closed. It is raised again if the trouble is met again.")
+    return _with_reason(request, alarms.close_alarm, done=done, alarm=alarm)
 
 
 @action
 def release(request: SignedInRequest, alarm_id: int) -> HttpResponse:
     """Let exactly the pods that were shown be cleared away."""
-    require_staff(request.user, Action.MANAGE_CLUSTER)
-    alarm = get_object_or_404(
-        ClusterAlarm.objects.select_related("cluster"), pk=alarm_id, code=orphaned.BLOCKED
-    )
+    alarm = _managed(request, ClusterAlarm, pk=alarm_id, code=orphaned.BLOCKED)
     form = ReleaseForm(request.POST)
+    done = _("These pods are cleared away with the next sweeps.")
     return _with_reason(
-        request,
-        lambda words: orphaned.release_orphans(
-            cluster=alarm.cluster, uids=form.cleaned_data["uids"], **words
-        ),
-        done=_("These pods are cleared away with the next sweeps."),
-        form=form,
+        request, orphaned.release_orphans, form=form, done=done, cluster=alarm.cluster
     )
+
+
+def _managed(request: SignedInRequest, model: type[Trouble], **which: object) -> Trouble:
+    require_staff(request.user, Action.MANAGE_CLUSTER)
+    return get_object_or_404(model, **which)
 
 
 def _with_reason(
-    request: SignedInRequest, act: Any, *, done: str, form: forms.Form | None = None
+    request: SignedInRequest,
+    act: Callable[..., object],
+    *,
+    done: str,
+    form: forms.Form | None = None,
+    **what: Model,
 ) -> HttpResponse:
     form = form or ReasonForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Say why; it is kept with your name."))
         return redirect("web:trouble")
-    words = {
-        "by": request.user.email,
-        "reason": form.cleaned_data["reason"],
-        "at": timezone.now(),
-    }
-    return attempt(request, lambda: act(words), done=done, to=reverse("web:trouble"))
+    words = {**what, **form.cleaned_data, "by": request.user.email, "at": timezone.now()}
+    return attempt(request, lambda: act(**words), done=done, to=reverse("web:trouble"))
 
 
 def _orphans(alarm: ClusterAlarm) -> list[Any]:
