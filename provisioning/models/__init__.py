@@ -21,6 +21,7 @@ from provisioning.models.maintenance import MaintenancePolicy, MaintenanceWindow
 from provisioning.models.notices import TenantNotice
 from provisioning.models.observations import ObservedPod, UsageEvidence
 from provisioning.models.ports import InstancePort
+from provisioning.models.registries import RegistryLogin
 from provisioning.models.restoring import ClusterMark, Hold, HoldCause
 from provisioning.models.volumes import (
     InstanceVolume,
@@ -68,6 +69,7 @@ __all__ = [
     "OutageCause",
     "Pool",
     "Question",
+    "RegistryLogin",
     "RuntimeImage",
     "TenantImage",
     "TenantNamespace",

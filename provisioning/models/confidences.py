@@ -33,17 +33,23 @@ class InstanceSecret(models.Model):
 
 
 class ConfidedSecret(models.Model):
-    """One row is one Secret object in a cluster: the copy of an instance's secrets for an attempt.
+    """One row is one Secret object in a cluster: what one attempt is confided.
 
-    Written before the cluster is asked; the copy is deleted once the attempt is gone.
+    The instance's secrets, or the login its image is pulled with.  Written before the cluster
+    is asked; the object is deleted once the attempt is gone.
     """
 
-    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="confided")
+    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="confided")
     name = models.CharField(max_length=63)
     intended_at = models.DateTimeField()
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["attempt", "name"], name="confided_secret_once_per_attempt"
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["attempt"],

@@ -7,10 +7,14 @@ from provisioning.models.instances import Instance
 
 
 class InstancePort(models.Model):
-    """One row is one time a port of an instance was open to its people, until it was closed."""
+    """One row is one time a port of an instance was open to its people, until it was closed.
+
+    Where a notebook listens, `is_notebook`, its visitors are signed in with its token.
+    """
 
     instance = models.ForeignKey(Instance, on_delete=models.PROTECT, related_name="ports")
     port = models.PositiveIntegerField()
+    is_notebook = models.BooleanField(default=False)
     opened_at = models.DateTimeField()
     opened_by = models.CharField(max_length=254)
     closed_at = models.DateTimeField(null=True, blank=True)
