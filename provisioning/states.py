@@ -54,11 +54,15 @@ class Supply(StrEnum):
 
 
 class Settlement(StrEnum):
-    """What is known about the use a pod has made of its devices."""
+    """What is known about the use a pod has made of its devices.
+
+    Of a lost one the ledger has what was proved, and takes nothing more.
+    """
 
     NEVER_RAN = "never_ran"
     OPEN = "open"
     CLOSED = "closed"
+    LOST = "lost"
 
 
 class VolumeState(StrEnum):

@@ -17,6 +17,7 @@ from provisioning.models.gateways import ClusterGateway
 from provisioning.models.installation import Installation
 from provisioning.models.instances import Allocation, Attempt, DeadLetter, Instance, Transition
 from provisioning.models.inventory import AllocationMode, DeviceIdSource, Node, NodeCapacity, Pool
+from provisioning.models.losses import ClusterLoss
 from provisioning.models.maintenance import MaintenancePolicy, MaintenanceWindow
 from provisioning.models.notices import TenantNotice
 from provisioning.models.observations import ObservedPod, UsageEvidence
@@ -40,6 +41,7 @@ __all__ = [
     "ClusterCredential",
     "ClusterFinding",
     "ClusterGateway",
+    "ClusterLoss",
     "ClusterMark",
     "ClusterState",
     "ConfidedSecret",

@@ -6,12 +6,14 @@ from django.db import models
 class ClusterState(models.TextChoices):
     """Whether a cluster takes new pods, and whether it is ours to ask at all.
 
-    A draining one waits for its instances to leave; a removed one is history.
+    A draining one waits for its instances to leave; a lost one is given up by a person's word,
+    and only its watcher still knocks; a removed one is history.
     """
 
     ACTIVE = "active"
     PAUSED = "paused"
     DRAINING = "draining"
+    LOST = "lost"
     REMOVED = "removed"
 
 

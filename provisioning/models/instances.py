@@ -151,6 +151,8 @@ class Attempt(models.Model):
     intended_at = models.DateTimeField()
     created_at = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)
+    # Given up with its cluster: a pod that comes back after that is nobody's.
+    lost_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["instance", "no"]
