@@ -9,6 +9,7 @@ from datetime import datetime
 
 from provisioning.sandbox.farm import ClusterSpec, Farm
 from provisioning.sandbox.history import History
+from provisioning.sandbox.registries import Registries
 from provisioning.sandbox.store import Journal, Store
 from provisioning.sandbox.timers import Timers
 from provisioning.sandbox.times import Clock
@@ -26,6 +27,7 @@ class Cluster:
     store: Store
     history: History
     watches: Watches
+    registries: Registries
 
     @property
     def name(self) -> str:
@@ -42,4 +44,5 @@ def lay_ground(*, spec: ClusterSpec, farm: Farm, clock: Clock, journal: Journal)
     store = Store(journal)
     history = History(store, clock=clock, server=farm.server)
     watches = Watches(store, history, clock=clock, bookmark_seconds=farm.server.bookmark_seconds)
-    return Cluster(spec, farm, clock, Timers(clock), store, history, watches)
+    registries = Registries(farm.private)
+    return Cluster(spec, farm, clock, Timers(clock), store, history, watches, registries)

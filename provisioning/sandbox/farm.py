@@ -74,6 +74,15 @@ class Image:
 
 
 @dataclass(frozen=True)
+class PrivateImages:
+    """One image, or all below a registry's path, that is pulled with a login and not without."""
+
+    prefix: str
+    username: str
+    password: str
+
+
+@dataclass(frozen=True)
 class Product:
     """A card as the catalogue describes it, and the resource it is asked for by."""
 
@@ -136,6 +145,7 @@ class Farm:
     clusters: tuple[ClusterSpec, ...]
     products: tuple[Product, ...] = ()
     images: tuple[Image, ...] = ()
+    private: tuple[PrivateImages, ...] = ()
     server: Server = Server()
     delays: Delays = Delays()
     peak_precision: str = ""

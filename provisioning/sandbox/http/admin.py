@@ -13,6 +13,7 @@ from provisioning.sandbox.http.requests import Request
 from provisioning.sandbox.http.responses import Response, json_response
 from provisioning.sandbox.objects import Json
 from provisioning.sandbox.raising import Raised
+from provisioning.sandbox.registries import Login
 from provisioning.sandbox.times import Clock
 
 Handler = Callable[..., Json]
@@ -55,6 +56,7 @@ class Admin:
                 self._pod,
             ),
             ("POST", r"/admin/clusters/([^/]+)/images", self._image),
+            ("POST", r"/admin/clusters/([^/]+)/registries", self._registry),
         )
 
     def answer(self, request: Request) -> Response:
@@ -154,6 +156,15 @@ class Admin:
         raised, image = self._raised(cluster), _text(body, "image")
         breaking.set_image(raised, image=image, is_broken=bool(body.get("broken", True)))
         return {"image": image}
+
+    def _registry(self, cluster: str, body: Json) -> Json:
+        registries, prefix = self._raised(cluster).cluster.registries, _text(body, "prefix")
+        is_private = bool(body.get("private", True))
+        if is_private:
+            registries.close(prefix, Login(_text(body, "username"), _text(body, "password")))
+        else:
+            registries.open(prefix)
+        return {"prefix": prefix, "private": is_private}
 
 
 def _text(body: Json, key: str) -> str:

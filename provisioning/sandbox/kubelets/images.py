@@ -1,12 +1,17 @@
-"""The images on one node: which are there, which are being pulled, which cannot be had."""
+"""The images on one node: which are there, which are being pulled, which cannot be had.
+
+A public image is pulled once for all pods that wait for it.  A private one each pod has to be
+let in to, also when it is there already, unless the node was delivered with it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from provisioning.sandbox import events
+from provisioning.sandbox import events, registries
 from provisioning.sandbox.cluster import Cluster
 from provisioning.sandbox.farm import Image
 from provisioning.sandbox.kubelets.runs import ContainerRun
+from provisioning.sandbox.objects import uid_of
 from provisioning.sandbox.store import Stored
 
 BACKOFF_LIMIT = 300.0
@@ -24,11 +29,16 @@ class _Waiter:
 
 @dataclass
 class _Pull:
-    """One image on its way, shared by everybody who wants it."""
+    """One image on its way, shared by everybody who wants it; a private one by one pod."""
 
-    name: str
+    key: tuple[str, str]
     pause: float
     waiters: dict[int, _Waiter] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The image."""
+        return self.key[0]
 
 
 class NodeImages:
@@ -38,7 +48,8 @@ class NodeImages:
         self._cluster = cluster
         self._node_name = node_name
         self._present = set(present)
-        self._pulls: dict[str, _Pull] = {}
+        self._delivered = frozenset(present)
+        self._pulls: dict[tuple[str, str], _Pull] = {}
         # Images an operator made fail, to see what a pull error does.
         self.broken: set[str] = set()
 
@@ -49,7 +60,8 @@ class NodeImages:
 
     def has(self, container: ContainerRun) -> bool:
         """Whether a container could start."""
-        return image_name(container) in self._present
+        name = image_name(container)
+        return name in self._present and (container.is_let_in or not self._is_guarded(name))
 
     def drop(self, name: str) -> None:
         """Take an image off the node, so that it has to be pulled again."""
@@ -58,16 +70,29 @@ class NodeImages:
     def want(self, stored: Stored, container: ContainerRun, *, wake: Callable[[], None]) -> None:
         """Ask for a container's image; `wake` is called when there is news of it."""
         name = image_name(container)
-        if name in self._present:
+        is_guarded = self._is_guarded(name)
+        if name in self._present and not self._refusal(stored, name):
+            container.is_let_in = True
             self._say_present(stored, container, name)
             return
-        pull = self._pulls.get(name)
+        key = (name, uid_of(stored.object) if is_guarded else "")
+        pull = self._pulls.get(key)
         if pull is None:
             pause = self._cluster.farm.delays.image_pull_backoff
-            pull = self._pulls[name] = _Pull(name, pause)
+            pull = self._pulls[key] = _Pull(key, pause)
             self._tell(stored, container, "Pulling", f'Pulling image "{name}"')
             self._begin(pull)
+        # What was public may be private by now, and the other way round.
+        self.forget(container)
         pull.waiters[id(container)] = _Waiter(stored, container, wake)
+
+    def _is_guarded(self, name: str) -> bool:
+        return name not in self._delivered and self._cluster.registries.is_private(name)
+
+    def _refusal(self, stored: Stored, name: str) -> str:
+        if not self._is_guarded(name):
+            return ""
+        return self._cluster.registries.refusal(self._cluster.store, stored.object, name)
 
     def _say_present(self, stored: Stored, container: ContainerRun, name: str) -> None:
         if not container.is_image_told:
@@ -81,28 +106,48 @@ class NodeImages:
         seconds = image.pull_seconds if image else _UNKNOWN_PULL_SECONDS
         self._cluster.timers.after(seconds, lambda: self._arrived(pull, image))
 
+    def _try_again(self, pull: _Pull) -> None:
+        if pull.waiters:
+            self._begin(pull)
+        else:
+            self._pulls.pop(pull.key, None)
+
     def _arrived(self, pull: _Pull, image: Image | None) -> None:
+        refusals = (self._refusal(one.stored, pull.name) for one in pull.waiters.values())
+        if refusal := next(filter(None, refusals), ""):
+            self._tell_missing(pull)
+            self._fail(pull, refusal)
+            return
         if image is None or pull.name in self.broken:
-            self._fail(pull)
+            self._fail(pull, f"{pull.name}: not found")
             return
         self._present.add(pull.name)
-        del self._pulls[pull.name]
+        self._pulls.pop(pull.key, None)
         took = f"{image.pull_seconds:.3f}s".replace("0.000s", "1ms")
         text = (
             f'Successfully pulled image "{pull.name}" in {took} ({took} including waiting).'
             f" Image size: {image.size_bytes} bytes."
         )
         for waiter in pull.waiters.values():
-            waiter.container.is_image_told = True
+            waiter.container.is_image_told = waiter.container.is_let_in = True
             waiter.container.waiting, waiter.container.message = waiter.container.calm, ""
             self._tell(waiter.stored, waiter.container, "Pulled", text)
             waiter.wake()
 
-    def _fail(self, pull: _Pull) -> None:
+    def _tell_missing(self, pull: _Pull) -> None:
+        for waiter in pull.waiters.values():
+            pod = waiter.stored.object
+            if missing := registries.missing_secrets(self._cluster.store, pod):
+                text = f"Unable to retrieve some image pull secrets ({', '.join(missing)});"
+                text += " attempting to pull the image may not succeed."
+                reason = "FailedToRetrieveImagePullSecret"
+                self._tell(waiter.stored, waiter.container, reason, text, type_="Warning")
+
+    def _fail(self, pull: _Pull, what: str) -> None:
         name = pull.name
         why = (
             f'failed to pull and unpack image "{name}": failed to resolve reference "{name}":'
-            f" {name}: not found"
+            f" {what}"
         )
         self._say(pull, "ErrImagePull", why, ("Failed", f'Failed to pull image "{name}": {why}'))
         self._cluster.timers.after(pull.pause / 2, lambda: self._back_off(pull, why))
@@ -111,7 +156,7 @@ class NodeImages:
         """Say so, and try again after a pause that doubles."""
         text = f'Back-off pulling image "{pull.name}"'
         self._say(pull, "ImagePullBackOff", f"{text}: ErrImagePull: {why}", ("BackOff", text))
-        self._cluster.timers.after(pull.pause / 2, lambda: self._begin(pull))
+        self._cluster.timers.after(pull.pause / 2, lambda: self._try_again(pull))
         pull.pause = min(BACKOFF_LIMIT, pull.pause * 2)
 
     def _say(self, pull: _Pull, waiting: str, message: str, event: tuple[str, str]) -> None:
@@ -127,8 +172,8 @@ class NodeImages:
 
     def forget(self, container: ContainerRun) -> None:
         """The container's pod is gone: nobody has to hear of its image any more."""
-        pull = self._pulls.get(image_name(container))
-        if pull:
+        name = image_name(container)
+        for pull in [pull for key, pull in self._pulls.items() if key[0] == name]:
             pull.waiters.pop(id(container), None)
 
     def _tell(

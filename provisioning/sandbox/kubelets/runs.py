@@ -38,6 +38,8 @@ class ContainerRun:
     # The pod ended before the container ever started, so nobody can say how it went.
     is_lost: bool = False
     is_image_told: bool = False
+    # Its pod has shown that it may use its image, where not everybody may.
+    is_let_in: bool = False
     restarts: int = 0
     last: Json | None = None
     is_init: bool = False

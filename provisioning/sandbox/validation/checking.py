@@ -6,7 +6,7 @@ from provisioning.sandbox import kinds
 from provisioning.sandbox.kinds import Kind
 from provisioning.sandbox.objects import Json, name_of
 from provisioning.sandbox.storage import checking as storage
-from provisioning.sandbox.validation import causes, devices, metadata, others, pods
+from provisioning.sandbox.validation import causes, devices, metadata, others, pods, secrets
 from provisioning.sandbox.validation.causes import Cause
 
 _CHECKS: dict[Kind, Callable[[Json], Iterator[Cause]]] = {
@@ -16,6 +16,7 @@ _CHECKS: dict[Kind, Callable[[Json], Iterator[Cause]]] = {
     kinds.NAMESPACES: others.check_namespace,
     kinds.RESOURCE_QUOTAS: others.check_quota,
     kinds.LIMIT_RANGES: others.check_limit_range,
+    kinds.SECRETS: secrets.check,
     kinds.SERVICES: others.check_service,
     kinds.LEASES: others.check_lease,
     kinds.EVENTS: others.check_event,
@@ -27,6 +28,7 @@ _CHANGE_CHECKS: dict[Kind, Callable[[Json, Json], Iterator[Cause]]] = {
     kinds.RESOURCE_CLAIMS: devices.check_change,
     kinds.RESOURCE_CLAIM_TEMPLATES: devices.check_change,
     kinds.PODS: pods.check_change,
+    kinds.SECRETS: secrets.check_change,
     kinds.PERSISTENT_VOLUME_CLAIMS: storage.check_claim_change,
 }
 
