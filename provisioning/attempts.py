@@ -6,8 +6,10 @@ knows which name to look up.  Called inside the transaction that records a pass.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from provisioning import (
     attaching,
@@ -92,7 +94,8 @@ def bury_attempt(*, attempt: Attempt, at: datetime) -> None:
 def attempt_of(pod: ObservedPod, tried: Iterable[Attempt]) -> Attempt | None:
     """Return the attempt a pod is of; None for one that merely carries our labels.
 
-    Labels can be changed and copied by hand, UIDs and names cannot.
+    Labels can be changed and copied by hand, UIDs and names cannot.  What was asked for
+    tells a pod only until its answer has told the UID.
     """
     for attempt in tried:
         is_named = (
@@ -100,9 +103,31 @@ def attempt_of(pod: ObservedPod, tried: Iterable[Attempt]) -> Attempt | None:
             and attempt.namespace == pod.namespace
             and attempt.pod_name == pod.name
         )
-        if is_named and (attempt.uid == pod.uid or attempt.spec_hash == pod.spec_hash):
+        is_asked_for = attempt.uid is None and attempt.spec_hash == pod.spec_hash
+        if is_named and (attempt.uid == pod.uid or is_asked_for):
             return attempt
     return None
+
+
+def attempts_of_pod(*, uid: Any, spec_hash: Any, **place: Any) -> QuerySet[Attempt]:
+    """Return the same attempt as rows, for values or for columns of an outer query.
+
+    `place` is the pod's `cluster`, `namespace` and `pod_name`.
+    """
+    is_it = Q(uid=uid) | Q(uid__isnull=True, spec_hash=spec_hash)
+    return Attempt.objects.filter(is_it, **place)
+
+
+def owner_of(pod: ObservedPod) -> Instance | None:
+    """Return the instance whose attempt a pod is: who pays for it, whatever its labels say."""
+    behind = attempts_of_pod(
+        uid=pod.uid,
+        spec_hash=pod.spec_hash,
+        cluster=pod.cluster_id,
+        namespace=pod.namespace,
+        pod_name=pod.name,
+    )
+    return Instance.objects.filter(pk__in=behind.values("instance")).first()
 
 
 def spec_of(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 
-from provisioning import deferring, health, queries, unusable, usage, witnessed
+from provisioning import attempts, deferring, health, unusable, usage, witnessed
 from provisioning.cluster.errors import QuotaExceeded
 from provisioning.models import Cluster, Instance, Node, ObservedPod, TenantNamespace
 from provisioning.specs import OVER, Observation
@@ -37,9 +37,10 @@ def observe_pod(*, cluster: Cluster, observation: Observation, at: datetime) -> 
         return False
     before = _said(pod) if pod else {}
     pod = pod or ObservedPod(cluster=cluster, uid=observation.uid, first_seen_at=at)
-    instance = queries.find_instance(observation.instance_id)
     _lose_other_run(pod, observation, at)
     _take_over(pod, observation, at)
+    # A copy that somebody made by hand says it is of an instance too; nobody pays for it.
+    instance = attempts.owner_of(pod)
     said = _said(pod)
     is_new = said != before
     is_of_run = any(said[name] != before.get(name) for name in _OF_A_RUN)
@@ -65,7 +66,7 @@ def miss_pod(*, pod: ObservedPod, at: datetime) -> None:
     pod.gone_at = at
     pod.save(update_fields=["gone_at", "settlement"])
     _look_after_devices(pod, at)
-    instance = queries.find_instance(pod.instance_id)
+    instance = attempts.owner_of(pod)
     if instance:
         tell_instance(instance, at=at)
     wake_refused(pod.namespace, at=at)

@@ -12,13 +12,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
-from provisioning import alarms, installation, marking
+from provisioning import alarms, attempts, installation, marking
 from provisioning.cluster import asking
 from provisioning.cluster.errors import NotFound, PreconditionFailed
 from provisioning.errors import NothingToRelease, ProvisioningError
-from provisioning.models import Attempt, Cluster, ClusterState, ObservedPod, OrphanRelease
+from provisioning.models import Cluster, ClusterState, ObservedPod, OrphanRelease
 from provisioning.specs import OVER
 from provisioning.states import Settlement
 
@@ -42,10 +42,13 @@ def sweep_orphans(*, at: datetime) -> int:
 
 def orphans_of(cluster: Cluster) -> QuerySet[ObservedPod]:
     """Return pods of no known attempt that two lists, a minute apart, have shown."""
-    named = Attempt.objects.filter(
-        cluster=OuterRef("cluster"), namespace=OuterRef("namespace"), pod_name=OuterRef("name")
+    known = attempts.attempts_of_pod(
+        uid=OuterRef("uid"),
+        spec_hash=OuterRef("spec_hash"),
+        cluster=OuterRef("cluster"),
+        namespace=OuterRef("namespace"),
+        pod_name=OuterRef("name"),
     )
-    known = named.filter(Q(uid=OuterRef("uid")) | Q(spec_hash=OuterRef("spec_hash")))
     present = ObservedPod.objects.filter(cluster=cluster, gone_at__isnull=True)
     return present.filter(
         ~Exists(known), cluster__last_list_at__gte=F("first_seen_at") + SEEN_FOR

@@ -15,6 +15,7 @@ from django.db.models import F, QuerySet
 from provisioning import deferring, events, queueing, unusable
 from provisioning.models import (
     Allocation,
+    Attempt,
     Device,
     Instance,
     Node,
@@ -104,7 +105,8 @@ def holders_of(outage: Outage) -> list[Instance]:
     pods = ObservedPod.objects.filter(
         cluster=node.cluster_id, node_name=node.name, settlement=Settlement.OPEN
     )
-    return list(Instance.objects.filter(pk__in=pods.values("instance_id")).order_by("pk"))
+    live = Attempt.objects.filter(cluster=node.cluster_id, uid__in=pods.values("uid"))
+    return list(Instance.objects.filter(pk__in=live.values("instance")).order_by("pk"))
 
 
 def _start(

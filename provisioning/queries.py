@@ -70,7 +70,7 @@ def _seen_as(pool: Pool, shelves: list[Shelf], promised: int, at: datetime) -> F
 
 
 def find_instance(instance_id: UUID | None) -> Instance | None:
-    """Return the instance a pod claims to be of, if we know it."""
+    """Return one instance, if we know it."""
     if instance_id is None:
         return None
     return Instance.objects.filter(pk=instance_id).first()

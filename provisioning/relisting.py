@@ -15,13 +15,13 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from provisioning import (
+    attempts,
     counting,
     installation,
     inventorying,
     learning,
     observing,
     podstatus,
-    queries,
     slices,
     unusable,
     usage,
@@ -170,7 +170,7 @@ def _vouch(of: Pass, *, at: datetime) -> None:
 @transaction.atomic
 def _name_witness(of: Pass, pod: ObservedPod, at: datetime) -> None:
     node = of.nodes.get(pod.node_name)
-    instance = queries.find_instance(pod.instance_id)
+    instance = attempts.owner_of(pod)
     if node is None or instance is None:
         return
     pod.witness_ref = usage.name_witness(pod=pod, instance=instance, node=node, at=at)

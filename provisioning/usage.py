@@ -149,7 +149,7 @@ def _fact_of(
         holder_uid=pod.uid,
         run_id=pod.container_id,
         meter=METER,
-        resource_ref=str(pod.instance_id or pod.name),
+        resource_ref=str(instance.pk if instance else pod.instance_id or pod.name),
         account_id=instance.account_id if instance else NOBODY,
         project_id=instance.project_id if instance else NOBODY,
         sku_code=instance.sku_code if instance else "",

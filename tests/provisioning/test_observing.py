@@ -103,6 +103,31 @@ def test_a_container_that_could_not_start_costs_nothing(attempt: Attempt) -> Non
     assert pod.settlement == Settlement.NEVER_RAN
 
 
+@pytest.mark.parametrize("name", ["copy-1", None])
+def test_a_copy_of_a_pod_is_nobodys_use(attempt: Attempt, name: str | None) -> None:
+    observe(attempt, state=factory.running(), devices=["npu3"])
+    uid, raw = uuid4(), factory.raw_pod(attempt, state=factory.running(), devices=["npu4"])
+    # One made by hand has every label, and may even take the name of one that has gone.
+    raw["metadata"] |= {"uid": str(uid), "name": name or attempt.pod_name}
+    observation = podstatus.read_pod(raw, marks=installation.current())
+    observing.observe_pod(cluster=attempt.cluster, observation=observation, at=AT)
+    assert UsageInterval.objects.get().holder_uid == attempt.uid
+    assert Allocation.objects.get().device_id == "npu3"
+    aside = QuarantinedFact.objects.get(fact__holder_uid=str(uid))
+    assert aside.account is None
+
+
+def test_a_pod_whose_label_was_changed_by_hand_is_still_its_instances(attempt: Attempt) -> None:
+    raw = factory.raw_pod(attempt, state=factory.running())
+    labels = raw["metadata"]["labels"]
+    key = next(key for key, value in labels.items() if value == str(attempt.instance_id))
+    labels[key] = str(factory.launch().pk)
+    observation = podstatus.read_pod(raw, marks=installation.current())
+    observing.observe_pod(cluster=attempt.cluster, observation=observation, at=AT)
+    assert UsageInterval.objects.get().resource_ref == str(attempt.instance_id)
+    assert not QuarantinedFact.objects.exists()
+
+
 def test_an_end_the_runtime_lost_is_bounded_by_what_was_proved(attempt: Attempt) -> None:
     observe(attempt, state=factory.running())
     lost = factory.terminated(None, None, code=137, reason="ContainerStatusUnknown")
