@@ -1,17 +1,25 @@
-"""Whose notices a person may see: their own, of tenants they still belong to."""
+"""Whose notices a person may see: their own, of what they may still look at.
+
+Asked each time: whoever was told as a member of a project and has left it reads of its
+instances no more, though the rows stay.
+"""
 
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from portal.notices.models import Notice
 from portal.tenants import scoping
+from portal.tenants.access import Action
 from portal.tenants.models import User
 
 
 def notices_of(user: User) -> QuerySet[Notice]:
     """The person's notices, newest first."""
-    mine = Notice.objects.filter(user=user, tenant__in=scoping.tenants_of(user).values("pk"))
+    of_instances = Q(instance_id__in=scoping.instances_of(user).values("pk"))
+    tenants = scoping.tenants_of(user, Action.VIEW_INSTANCE)
+    of_tenants = Q(instance_id=None, tenant__in=tenants.values("pk"))
+    mine = Notice.objects.filter(of_instances | of_tenants, user=user)
     return mine.select_related("tenant").order_by("-at", "-pk")
 
 

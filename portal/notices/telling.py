@@ -84,6 +84,9 @@ def _managers(tenant: Tenant) -> QuerySet[User]:
 
 def _send(pk: int, at: datetime) -> bool:
     notice = Notice.objects.select_related("user", "tenant").get(pk=pk)
+    if not _managers(notice.tenant).filter(pk=notice.user_id).exists():
+        # Has left since it was written.
+        return False
     with translation.override(notice.user.language):
         subject, body = wording.subject_of(notice), wording.mail_of(notice)
     try:

@@ -37,6 +37,14 @@ SENTENCES: Final[dict[str, Promise]] = {
         "The cluster {cluster}, where {instance} runs, is being emptied. Stop it and start it"
         " again to have it elsewhere, or it is moved or stopped for you."
     ),
+    "cluster_lost": _(
+        "The cluster {cluster}, where {instance} ran, is lost. It is charged up to where it was"
+        " last seen to run, and another place is being looked for."
+    ),
+    "volume_lost": _(
+        "The volume {volume} is lost with its cluster {cluster}, and what was on it. Instances"
+        " with it cannot start again."
+    ),
     "instance_moved": _("{instance} is moved away from the cluster {cluster}."),
     "instance_stopped_by_operator": _(
         "{instance} is stopped: the cluster {cluster} is being emptied. You can start it again."
@@ -62,6 +70,8 @@ SUBJECTS: Final[dict[str, Promise]] = {
     "maintenance_moved": _("moved for maintenance"),
     "maintenance_stopped": _("stopped for maintenance"),
     "cluster_draining": _("cluster being emptied"),
+    "cluster_lost": _("cluster lost"),
+    "volume_lost": _("volume lost"),
     "instance_moved": _("moved elsewhere"),
     "instance_stopped_by_operator": _("stopped by the operator"),
     "lease_ending": _("time ends soon"),
@@ -91,7 +101,8 @@ def subject_of(notice: Notice) -> str:
     """Say it as the subject of a mail: one line, not too long."""
     name = notice.detail.get("instance") or notice.detail.get("volume") or notice.tenant.name
     what = SUBJECTS.get(notice.kind, notice.kind.replace("_", " "))
-    return f"[NPU Farm] {name}: {what}".replace("\n", " ")[:150]
+    # Whatever ends a line, in any script, would begin another header.
+    return " ".join(f"[NPU Farm] {name}: {what}".split())[:150]
 
 
 def mail_of(notice: Notice) -> str:

@@ -135,6 +135,65 @@ def test_who_leaves_the_tenant_sees_its_notices_no_more(world: AliceWorld) -> No
     assert scoping.unread_count(colleague) == 0
 
 
+def test_who_leaves_a_project_reads_of_its_instances_no_more(
+    world: AliceWorld, client: Any
+) -> None:
+    guest = factory.make_user("Judy")
+    two = [world.project, world.tenant.projects.create(name="Other", slug="other", created_at=NOON)]
+    inside, _ = [
+        joining.add_project_member(project=one, email=guest.email, role=Role.MEMBER, at=NOON)
+        for one in two
+    ]
+    tell(world)
+    carry()
+    client.force_login(guest)
+    assert scoping.unread_count(guest) == 1
+    assert "detector" in client.get("/notices/").content.decode()
+    # The other project keeps her in the tenant.
+    joining.remove_project_member(membership=inside)
+    assert scoping.unread_count(guest) == 0
+    assert "detector" not in client.get("/notices/").content.decode()
+    assert client.get("/api/v1/notices/").json()["results"] == []
+
+
+def test_what_is_of_no_instance_is_not_for_guests_of_a_project(world: AliceWorld) -> None:
+    colleague: User = world.colleague.user
+    tell(world, kind="volume_expiring", instance_id=None, volume="weights")
+    carry()
+    assert scoping.unread_count(colleague) == 1
+    Membership.objects.filter(user=colleague).delete()
+    joining.add_project_member(
+        project=world.project, email=colleague.email, role=Role.MEMBER, at=NOON
+    )
+    assert scoping.unread_count(colleague) == 0
+
+
+def test_who_has_left_gets_no_mail_of_what_was_written_before(world: AliceWorld) -> None:
+    manager = factory.make_user("Judy")
+    given = {"tenant": world.tenant, "by": world.people["alice"]}
+    membership = joining.add_member(email=manager.email, role=Role.MANAGER, at=NOON, **given)
+    tell(world)
+    telling.take_notices(at=AFTERNOON)
+    joining.remove_member(membership=membership, by=manager)
+    telling.send_mails(at=AFTERNOON)
+    mailed = {address for sent in mail.outbox for address in sent.to}
+    assert manager.email not in mailed
+    assert world.people["alice"].email in mailed
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\u2028", "\x0b", "\x85"])
+def test_a_name_ends_no_line_of_a_mails_head(world: AliceWorld, end: str) -> None:
+    notice = Notice(
+        tenant=world.tenant,
+        kind="lease_ended",
+        detail={"instance": f"a{end}Bcc: charlie@example.com"},
+        at=NOON,
+    )
+    assert wording.subject_of(notice).splitlines() == [
+        "[NPU Farm] a Bcc: charlie@example.com: time is up"
+    ]
+
+
 def test_a_key_to_one_tenant_reads_no_other(world: AliceWorld) -> None:
     tell(world)
     carry()
