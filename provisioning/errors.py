@@ -226,6 +226,12 @@ class IllegalImagePattern(ProvisioningError):
     code = "illegal_image_pattern"
 
 
+class IllegalRegistryLogin(ProvisioningError):
+    """A login to a registry cannot be stored like this."""
+
+    code = "illegal_registry_login"
+
+
 class NotRunning(ProvisioningError):
     """The instance does not run."""
 

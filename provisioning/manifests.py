@@ -33,7 +33,7 @@ def pod_for(spec: PodSpec) -> Manifest:
                 attempt=str(spec.attempt_no),
             ),
             "finalizers": [spec.marks.finalizer],
-            **({"annotations": noted} if (noted := _secrets_digest(spec)) else {}),
+            **({"annotations": noted} if (noted := _confided(spec)) else {}),
         },
         "spec": _pod_body(spec),
     }
@@ -78,6 +78,7 @@ def _pod_body(spec: PodSpec) -> Manifest:
             for key in spec.toleration_keys
         ],
         **({"volumes": volumes} if (volumes := mounting.volumes_of(spec)) else {}),
+        **({"imagePullSecrets": named} if (named := mounting.pull_secrets_of(spec)) else {}),
         **({"resourceClaims": [_claim(spec)]} if spec.claim_template else {}),
         "containers": [_container(spec)],
     }
@@ -87,9 +88,12 @@ def _claim(spec: PodSpec) -> Manifest:
     return {"name": names.CLAIM, "resourceClaimTemplateName": spec.claim_template}
 
 
-def _secrets_digest(spec: PodSpec) -> Manifest:
+def _confided(spec: PodSpec) -> Manifest:
     # Their names are in the pod, their values are not: so that other values make another hash.
-    return {spec.marks.label("secrets"): spec.confided.digest} if spec.confided else {}
+    noted = {spec.marks.label("secrets"): spec.confided.digest} if spec.confided else {}
+    if spec.pulled_with:
+        noted[spec.marks.label("registry-login")] = str(spec.pulled_with.login_id)
+    return noted
 
 
 def _away_from(nodes: tuple[str, ...]) -> Manifest:

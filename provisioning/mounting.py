@@ -1,7 +1,7 @@
 """Write what a pod has of volumes and secrets: values in, parts of its manifest out.
 
-Pure, like `manifests`, which puts the parts in place.  A pod refers to claims and to one
-Secret object by name; a secret's value is in neither its manifest nor its environment.
+Pure, like `manifests`, which puts the parts in place.  A pod refers to claims and to Secret
+objects by name; a secret's value is in neither its manifest nor its environment.
 """
 
 from typing import Any, Final
@@ -58,3 +58,8 @@ def variables_of(spec: PodSpec) -> list[dict[str, Any]]:
         }
         for variable in spec.confided.variables
     ]
+
+
+def pull_secrets_of(spec: PodSpec) -> list[dict[str, Any]]:
+    """Return what the kubelet shows to the image's registry."""
+    return [{"name": spec.pulled_with.secret_name}] if spec.pulled_with else []

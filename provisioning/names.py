@@ -58,6 +58,11 @@ def pod_name(*, instance_id: UUID, attempt_no: int) -> str:
     return f"{instance_id}-a{attempt_no}"
 
 
+def registry_secret(pod_name: str) -> str:
+    """Name the Secret object with the login a pod's image is pulled with."""
+    return f"{pod_name}-registry"
+
+
 def port_host(*, instance_id: UUID, port: int, domain: str) -> str:
     """Name the host on which a port of an instance is visited."""
     return f"{instance_id}-{port}.{domain}"

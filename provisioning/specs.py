@@ -78,6 +78,14 @@ class Confided:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PullSecret:
+    """The Secret object with the login a pod's image is pulled with, and which login that is."""
+
+    secret_name: str
+    login_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PodSpec:
     """Everything a pod's manifest is made of."""
 
@@ -106,6 +114,7 @@ class PodSpec:
     claim_template: str = ""
     claims: tuple[ClaimMount, ...] = ()
     confided: Confided | None = None
+    pulled_with: PullSecret | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ from portal.api.v1.projects import ProjectViewSet
 from portal.api.v1.quota_requests import QuotaRequestViewSet
 from portal.api.v1.quotas import QuotaViewSet
 from portal.api.v1.rates import RateViewSet
+from portal.api.v1.registry_logins import RegistryLoginViewSet
 from portal.api.v1.tenant_images import TenantImageViewSet
 from portal.api.v1.tenants import TenantViewSet
 from portal.api.v1.tokens import TokenViewSet
@@ -71,6 +72,7 @@ for name, resource in (
     ("quota-requests", QuotaRequestViewSet),
     ("quotas", QuotaViewSet),
     ("rates", RateViewSet),
+    ("registry-logins", RegistryLoginViewSet),
     ("skus", SkuViewSet),
     ("tenant-images", TenantImageViewSet),
     ("tenants", TenantViewSet),

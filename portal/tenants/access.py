@@ -50,6 +50,8 @@ class Action(StrEnum):
     VIEW_VOLUME = "view_volume"
     MANAGE_VOLUME = "manage_volume"
     VIEW_TENANT_IMAGE = "view_tenant_image"
+    VIEW_REGISTRY_LOGIN = "view_registry_login"
+    MANAGE_REGISTRY_LOGIN = "manage_registry_login"
     OPEN_TERMINAL = "open_terminal"
     OPEN_PORT = "open_port"
     # Money
@@ -90,10 +92,17 @@ _WORK = {
     Action.OPEN_PORT,
 }
 _MONEY = {Action.VIEW_USAGE, Action.VIEW_INVOICE, Action.VIEW_ACCOUNT}
-_RUN = {Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS, Action.OPEN_PROJECT}
+_RUN = {
+    Action.VIEW_MEMBERS,
+    Action.MANAGE_MEMBERS,
+    Action.OPEN_PROJECT,
+    Action.VIEW_REGISTRY_LOGIN,
+}
+# With what may do harm beyond the tenant's instances.
+_OWN = {Action.MANAGE_OWNERS, Action.MANAGE_REGISTRY_LOGIN}
 
 POLICY: dict[Role | StaffRole, frozenset[Action]] = {
-    Role.OWNER: frozenset(_LOOK | _WORK | _MONEY | _RUN | {Action.MANAGE_OWNERS}),
+    Role.OWNER: frozenset(_LOOK | _WORK | _MONEY | _RUN | _OWN),
     Role.MANAGER: frozenset(_LOOK | _WORK | _MONEY | _RUN),
     Role.MEMBER: frozenset(_LOOK | _WORK | {Action.VIEW_MEMBERS, Action.VIEW_USAGE}),
     Role.BILLING: frozenset(_LOOK | _MONEY | {Action.VIEW_MEMBERS}),
@@ -120,6 +129,8 @@ POLICY: dict[Role | StaffRole, frozenset[Action]] = {
             Action.VIEW_VOLUME,
             Action.VIEW_TENANT_IMAGE,
             Action.MANAGE_TENANT_IMAGE,
+            Action.VIEW_REGISTRY_LOGIN,
+            Action.MANAGE_REGISTRY_LOGIN,
         }
     ),
     StaffRole.FINANCE: frozenset(

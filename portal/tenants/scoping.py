@@ -29,7 +29,7 @@ from portal.tenants.models import (
     Tenant,
     User,
 )
-from provisioning.models import Instance, TenantImage, Volume
+from provisioning.models import Instance, RegistryLogin, TenantImage, Volume
 
 M = TypeVar("M", bound=Model)
 
@@ -154,6 +154,23 @@ def tenant_images_of(
     """What tenants may start of their own, where the person may do this."""
     rows = TenantImage.objects.filter(tenant_id__in=tenants_of(user, action).values("pk"))
     return rows.filter(withdrawn_at=None).annotate(tenant_slug=_tenant_slug())
+
+
+def registry_logins_of(
+    user: User, action: Action = Action.VIEW_REGISTRY_LOGIN
+) -> QuerySet[RegistryLogin]:
+    """Logins of the tenants in which the person may do this; those removed are history."""
+    rows = RegistryLogin.objects.filter(tenant_id__in=tenants_of(user, action).values("pk"))
+    # Whoever looks needs no password, sealed or not.
+    rows = rows.filter(removed_at=None).defer("password_sealed")
+    return rows.annotate(tenant_slug=_tenant_slug())
+
+
+def registry_login_for(
+    user: User, login_id: int, action: Action = Action.VIEW_REGISTRY_LOGIN
+) -> RegistryLogin:
+    """The login, if the person may see it and do this with it."""
+    return reach(registry_logins_of, user, action, view=Action.VIEW_REGISTRY_LOGIN, pk=login_id)
 
 
 def accounts_of(user: User, action: Action = Action.VIEW_ACCOUNT) -> QuerySet[Account]:

@@ -20,11 +20,12 @@ from portal.tenants.scoping import (
     invoice_for,
     member_for,
     projects_of,
+    registry_login_for,
     tenant_for,
     volume_for,
     volumes_of,
 )
-from provisioning.models import Instance, Volume
+from provisioning.models import Instance, RegistryLogin, Volume
 from provisioning.states import VolumeState
 
 
@@ -60,6 +61,16 @@ def volume_in(
     volume = volume_for(user, volume_id, action)
     _require_inside(tenant, volume.tenant_id)
     return tenant, volume
+
+
+def registry_login_in(
+    user: User, slug: str, login_id: int, action: Action
+) -> tuple[Tenant, RegistryLogin]:
+    """The tenant and its login to a registry."""
+    tenant = tenant_for(user, slug)
+    login = registry_login_for(user, login_id, action)
+    _require_inside(tenant, login.tenant_id)
+    return tenant, login
 
 
 def quota_request_in(

@@ -110,6 +110,7 @@ SENTENCES: dict[str, Promise] = {
         "This image is not among those you may start; ask the operator to allow it."
     ),
     "illegal_image_pattern": gettext_lazy("This pattern for images cannot be used."),
+    "illegal_registry_login": gettext_lazy("This login cannot be stored."),
     # billing
     "illegal_state": gettext_lazy("In its present state this is not possible."),
     "account_already_open": gettext_lazy("This tenant already has a billing account."),
@@ -136,6 +137,7 @@ _WITH_DETAIL = frozenset(
         "illegal_volume",
         "illegal_mount",
         "illegal_secret",
+        "illegal_registry_login",
         "image_not_allowed",
         "cluster_refused",
         "cluster_already_added",

@@ -15,6 +15,7 @@ from portal.web.pages import (
     operating,
     projects,
     quotas,
+    registries,
     usage,
     volumes,
 )
@@ -77,6 +78,8 @@ TENANT: Routes = [
     path("volumes/", volumes.show_volumes, name="volumes"),
     path("volumes/<uuid:volume_id>/grow/", volumes.grow, name="volumes-grow"),
     path("volumes/<uuid:volume_id>/delete/", volumes.delete, name="volumes-delete"),
+    path("registries/", registries.show_registries, name="registries"),
+    path("registries/<int:login_id>/remove/", registries.remove, name="registries-remove"),
     path("members/", members.show_members, name="members"),
     path("members/<int:membership_id>/role/", members.change_role, name="members-role"),
     path("members/<int:membership_id>/remove/", members.remove, name="members-remove"),

@@ -90,6 +90,10 @@ FORMS = [
         data=lambda w: {"tenant": w.tenant.slug, "pattern": "registry.example/bada/*"},
     ),
     Address(
+        "registries", verb="post", status=302, kwargs=lambda w: {"slug": w.tenant.slug},
+        data=lambda w: {"host": "r.example", "username": "robot", "password": "hunter2"},
+    ),
+    Address(
         "members", verb="post", status=302, kwargs=lambda w: {"slug": w.tenant.slug},
         data=lambda w: {"email": w.newcomer, "role": "member"},
     ),

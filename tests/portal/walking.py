@@ -42,7 +42,12 @@ class AliceWorld(World):
     def marks(self) -> set[str]:
         """What gives Alice away wherever it is printed."""
         names = {self.tenant.slug, self.tenant.name, "alice@example.com", "detector"}
-        return names | {str(self.instance.pk), str(self.quota_request.pk), "datasets"}
+        return names | {
+            str(self.instance.pk),
+            str(self.quota_request.pk),
+            "datasets",
+            "harbor-robot",
+        }
 
     @property
     def quota(self) -> Quota:
@@ -164,6 +169,15 @@ VOLUMES = [
     Step(
         "post", "/tenant-images/{id}/withdraw", who="erin", key=lambda w: w.allowed.pk, status=204
     ),
+    _mine("/registry-logins", asked=lambda w: having(w.login)),
+    Step(
+        "post", "/registry-logins", status=201,
+        body=lambda w: {
+            "tenant": w.tenant.slug, "host": "r.example", "username": "robot",
+            "password": "hunter2",
+        },
+    ),
+    Step("post", "/registry-logins/{id}/remove", key=lambda w: w.login.pk, status=204),
 ]  # fmt: skip
 
 PEOPLE = [

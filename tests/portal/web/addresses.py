@@ -163,6 +163,7 @@ PAGES = [
         for name in (
             "dashboard", "catalogue", "instances", "instances-new", "instances-estimate",
             "quota", "quota-new", "usage", "invoices", "projects", "members", "volumes",
+            "registries",
         )
     ),
     Address("instances-one", kwargs=_instance),
@@ -200,6 +201,10 @@ ACTIONS = [
     Address(
         "images-withdraw", who="erin", verb="post", status=302,
         kwargs=lambda w: {"image_id": w.allowed.pk},
+    ),
+    Address(
+        "registries-remove", verb="post", status=302,
+        kwargs=lambda w: {**_slug(w), "login_id": w.login.pk},
     ),
     Address("instances-stop", verb="post", kwargs=_instance, status=302),
     Address("instances-start", verb="post", kwargs=_ended, status=302),

@@ -12,13 +12,14 @@ from portal.requests.models import InstanceRequest, QuotaRequest, State
 from portal.tenants import joining
 from portal.tenants.access import Role
 from portal.tenants.models import Membership, Project, Tenant, User
-from provisioning import images, maintaining
+from provisioning import images, maintaining, registries
 from provisioning.models import (
     Device,
     Instance,
     MaintenanceWindow,
     Node,
     Pool,
+    RegistryLogin,
     TenantImage,
     Volume,
 )
@@ -75,6 +76,13 @@ class World:
         return images.allow_image(
             tenant_id=self.tenant.pk, pattern="registry.example/bada/*", by="erin", at=NOON
         )
+
+    @cached_property
+    def login(self) -> RegistryLogin:
+        return registries.store_login(
+            tenant_id=self.tenant.pk, host="registry.example", username="harbor-robot",
+            password="hunter2-hunter2", by="alice@example.com", at=NOON,
+        )  # fmt: skip
 
     @cached_property
     def node(self) -> Node:
