@@ -5,6 +5,7 @@ same (`merging`).  What contradicts it is put aside (`quarantining`) and never r
 tells.  `charging` prices the intervals once their billing period is due.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -12,14 +13,27 @@ from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.db.models import Q
 
 from billing import quarantining
-from billing.booking import book, locked, watermark_of, write_end
+from billing.booking import book, locked, open_first, watermark_of, write_end
 from billing.constraints import is_deadlock, violated
 from billing.facts import EndQuality, FactProblem, RunFact, find_problem
 from billing.intervals import whole_second
 from billing.merging import Contradiction, End
 from billing.models import QuarantinedFact, UsageInterval, Witness
 
-__all__ = ["EndQuality", "RunFact", "close_unproved", "record_run", "vouch", "watermark_of"]
+__all__ = [
+    "Contradiction",
+    "EndQuality",
+    "RunFact",
+    "book_run",
+    "close_unproved",
+    "name_witness",
+    "record_run",
+    "vouch",
+    "watermark_of",
+]
+
+# A run by its holder, its own id and its start.
+Run = tuple[UUID, str, datetime]
 
 
 def record_run(*, fact: RunFact, at: datetime) -> UsageInterval | QuarantinedFact:
@@ -38,6 +52,45 @@ def record_run(*, fact: RunFact, at: datetime) -> UsageInterval | QuarantinedFac
             quarantining.release(fact=fact, at=at)
             return interval
     return quarantining.put_aside(fact=fact, problem=problem, at=at)
+
+
+def book_run(*, fact: RunFact, at: datetime, is_first: bool) -> UsageInterval:
+    """Merge a fact in the caller's own transaction, trusting that nothing contradicts it.
+
+    Raises what `record_run` would put aside; the caller then rolls back, and asks that one.
+    `is_first` says that no fact about this run has been told before.
+    """
+    fact = fact.in_whole_seconds()
+    if problem := find_problem(fact=fact, at=at):
+        raise Contradiction(problem)
+    if is_first:
+        return open_first(fact=fact, at=at)
+    interval = book(fact=fact, at=at)
+    quarantining.release(fact=fact, at=at)
+    return interval
+
+
+@transaction.atomic
+def name_witness(*, source: int, ref: str, runs: Collection[Run]) -> dict[Run, int]:
+    """Let a witness vouch for open runs; returns the intervals of those it vouches for.
+
+    A run that began otherwise, is over or has a witness is left as it is.
+    """
+    holders = sorted({holder_uid for holder_uid, _, _ in runs})
+    held = locked(Q(source=source, holder_uid__in=holders, witness=None, ended_at=None))
+    wanted = {
+        (holder, run_id, whole_second(since)): (holder, run_id, since)
+        for holder, run_id, since in runs
+    }
+    named = {
+        wanted[key]: run.pk
+        for run in held
+        if (key := (run.holder_uid, run.run_id, run.started_at)) in wanted
+    }
+    if named:
+        witness, _ = Witness.objects.get_or_create(source=source, ref=ref)
+        UsageInterval.objects.filter(pk__in=named.values()).update(witness=witness)
+    return named
 
 
 @transaction.atomic

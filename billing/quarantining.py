@@ -7,6 +7,7 @@ touches, until the same fact is accepted after all or a person answers for it.
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing.errors import IllegalState
 from billing.facts import MESSAGES, FactProblem, RunFact
@@ -43,17 +44,15 @@ def put_aside(*, fact: RunFact, problem: FactProblem, at: datetime) -> Quarantin
 
 def release(*, fact: RunFact, at: datetime) -> None:
     """A fact that was put aside has been taken after all: nothing is left to answer."""
-    unanswered = QuarantinedFact.objects.filter(source=fact.source, resolved_at__isnull=True)
-    same = unanswered.filter(digest=fact.digest())
-    settled = unanswered.none()
+    answered = Q(digest=fact.digest())
     if fact.ended_at is not None and fact.end_quality == "exact":
-        settled = unanswered.filter(
+        answered |= Q(
             code__in=ANSWERED_BY_END,
             fact__holder_uid=str(fact.holder_uid),
             fact__run_id=fact.run_id,
         )
-    for rows in (same, settled):
-        rows.update(resolved_at=at, resolved_by="billing", resolution=MERGED)
+    unanswered = QuarantinedFact.objects.filter(source=fact.source, resolved_at__isnull=True)
+    unanswered.filter(answered).update(resolved_at=at, resolved_by="billing", resolution=MERGED)
 
 
 @transaction.atomic

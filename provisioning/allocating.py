@@ -5,6 +5,7 @@ the old one, whatever became of the old one's end; two exact runs on one device 
 cannot both be true, and the later fact is put aside.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -35,6 +36,32 @@ def record_devices(
         quarantining.put_aside(fact=fact, problem=FactProblem.OVERLAP, at=at)
 
 
+def hold_devices(
+    *,
+    pod: ObservedPod,
+    instance: Instance,
+    interval: UsageInterval,
+    node: Node | None,
+    is_first: bool,
+) -> None:
+    """Do the same trusting that the devices are free: raises IntegrityError where they are not.
+
+    `is_first` says that none can be written down for the run yet.
+    """
+    if not is_first and _end(interval):
+        return
+    if node is None or not pod.devices:
+        return
+    if is_first or without_devices([interval.pk]):
+        Allocation.objects.bulk_create(_allocations(pod, instance, interval, node))
+
+
+def without_devices(interval_ids: Collection[int]) -> set[int]:
+    """Return those of the intervals for which no device is written down."""
+    rows = Allocation.objects.filter(interval__in=interval_ids)
+    return set(interval_ids) - set(rows.values_list("interval", flat=True))
+
+
 def end_devices(*, interval: UsageInterval) -> None:
     """Give the run's devices back at the end the ledger has."""
     _end(interval)
@@ -43,7 +70,16 @@ def end_devices(*, interval: UsageInterval) -> None:
 def _open(
     pod: ObservedPod, instance: Instance, interval: UsageInterval, node: Node, at: datetime
 ) -> None:
-    allocations = [
+    allocations = _allocations(pod, instance, interval, node)
+    for allocation in allocations:
+        _end_predecessor(allocation, at)
+    Allocation.objects.bulk_create(allocations)
+
+
+def _allocations(
+    pod: ObservedPod, instance: Instance, interval: UsageInterval, node: Node
+) -> list[Allocation]:
+    return [
         Allocation(
             cluster_id=pod.cluster_id,
             node_uid=node.uid,
@@ -57,9 +93,6 @@ def _open(
         )
         for device in pod.devices
     ]
-    for allocation in allocations:
-        _end_predecessor(allocation, at)
-    Allocation.objects.bulk_create(allocations)
 
 
 def _end_predecessor(successor: Allocation, at: datetime) -> None:
@@ -91,8 +124,9 @@ def _say_superseded(interval: UsageInterval, at: datetime) -> None:
         witnessed.add_evidence(pod=pod, kind=witnessed.SUPERSEDED, at=at)
 
 
-def _end(interval: UsageInterval) -> None:
-    if interval.ended_at is not None:
-        Allocation.objects.filter(interval=interval).exclude(ended_at=interval.ended_at).update(
-            ended_at=interval.ended_at
-        )
+def _end(interval: UsageInterval) -> bool:
+    """Give the devices back at the interval's end; returns whether any was held beyond it."""
+    if interval.ended_at is None:
+        return False
+    held = Allocation.objects.filter(interval=interval).exclude(ended_at=interval.ended_at)
+    return bool(held.update(ended_at=interval.ended_at))

@@ -6,9 +6,12 @@ are, none is ill.  `Unknown` takes a device out of sale and counts nobody's time
 that restarts says it of devices that work.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from django.db.models import Exists, OuterRef
 
 from provisioning import outages
 from provisioning.models import (
@@ -24,33 +27,35 @@ from provisioning.models import (
 )
 from provisioning.podstatus import instant_of
 from provisioning.specs import OVER
+from provisioning.surroundings import Surroundings
 
 # The node's count and the pod's word are not written at the same moment.
 COUNT_LAG: Final = timedelta(seconds=60)
 _TOLD: Final = {"Healthy": Health.HEALTHY, "Unhealthy": Health.UNHEALTHY}
 
 
-def hear_from_pod(*, pod: ObservedPod, at: datetime) -> None:
-    """Take in what a pod says of the devices it holds; one that is over says nothing new."""
-    if not pod.devices or not pod.node_name or pod.phase in OVER or pod.gone_at is not None:
-        return
-    node = Node.objects.filter(cluster=pod.cluster_id, name=pod.node_name, gone_at=None).first()
-    pools = _pools_of(pod)
-    if node is None or not pools:
-        return
-    for told in pod.devices:
-        pool = pools.get(told["resource_name"])
-        # Of claimed devices the slice says how they are, and the pod only which it holds.
-        if pool is not None and pool.allocation != AllocationMode.DRA:
-            hear(
-                node=node,
-                pool=pool,
-                device_id=told["device_id"],
-                health=_TOLD.get(told["health"], Health.UNKNOWN),
-                told_at=instant_of(told.get("told_at")),
-                source=f"pod {pod.namespace}/{pod.name}",
-                at=at,
-            )
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """What somebody says of one device."""
+
+    node: Node
+    pool: Pool
+    device_id: str
+    health: Health
+    told_at: datetime | None
+    source: str
+
+
+def news_of(*, pod: ObservedPod, surroundings: Surroundings) -> list[Word]:
+    """Return what a pod says of its devices and we do not know; one that is over says nothing."""
+    if not pod.devices or pod.phase in OVER or pod.gone_at is not None:
+        return []
+    node = surroundings.node_of(pod)
+    words = list(_words_of(pod, node, surroundings)) if node else []
+    if not words:
+        return []
+    known = _known_on(words)
+    return [word for word in words if known.get((word.pool.pk, word.device_id)) != _settled(word)]
 
 
 def record_devices(
@@ -58,44 +63,35 @@ def record_devices(
 ) -> None:
     """Take in a complete list of a node's devices with their health, as a driver publishes it."""
     for device_id, told in devices:
-        hear(
+        word = Word(
             node=node,
             pool=pool,
             device_id=device_id,
             health=told,
             told_at=None,
             source="resource slice",
-            at=at,
         )
+        hear(word, at=at)
 
 
-def hear(
-    *,
-    node: Node,
-    pool: Pool,
-    device_id: str,
-    health: Health,
-    told_at: datetime | None,
-    source: str,
-    at: datetime,
-) -> Device:
+def hear(word: Word, *, at: datetime) -> Device:
     """Take in one word about one device."""
-    device = _seen(node, pool, device_id, at)
-    if device.health != health or device.health_since is None:
-        device.health, device.health_since = health, told_at or at
+    device = _seen(word, at)
+    if device.health != word.health or device.health_since is None:
+        device.health, device.health_since = word.health, word.told_at or at
         device.save(update_fields=["health", "health_since"])
     ill = device.outages.filter(cause=OutageCause.DEVICE_UNHEALTHY, ended_at=None).first()
-    if health == Health.UNHEALTHY and ill is None:
+    if word.health == Health.UNHEALTHY and ill is None:
         outages.begin_outage(
-            node=node,
+            node=word.node,
             device=device,
             cause=OutageCause.DEVICE_UNHEALTHY,
-            told_at=told_at,
-            evidence={"told by": source},
+            told_at=word.told_at,
+            evidence={"told by": word.source},
             at=at,
         )
-    elif health == Health.HEALTHY and ill is not None:
-        outages.end_outage(outage=ill, told_at=told_at, at=at)
+    elif word.health == Health.HEALTHY and ill is not None:
+        outages.end_outage(outage=ill, told_at=word.told_at, at=at)
     return device
 
 
@@ -114,21 +110,65 @@ def hear_counts(well: Collection[tuple[int, int]], *, at: datetime) -> None:
             outages.end_outage(outage=outage, told_at=None, at=at)
 
 
-def _seen(node: Node, pool: Pool, device_id: str, at: datetime) -> Device:
+def _seen(word: Word, at: datetime) -> Device:
     device, _ = Device.objects.get_or_create(
-        node=node, pool=pool, device_id=device_id, defaults={"first_seen_at": at, "seen_at": at}
+        node=word.node,
+        pool=word.pool,
+        device_id=word.device_id,
+        defaults={
+            "health": word.health,
+            "health_since": word.told_at or at,
+            "first_seen_at": at,
+            "seen_at": at,
+        },
     )
     return device
 
 
-def _pools_of(pod: ObservedPod) -> dict[str, Pool]:
-    """Return the pools a pod's resources may be of: its attempt's first, for names are shared."""
-    pools = {
-        pool.resource_name: pool
-        for pool in Pool.objects.filter(cluster=pod.cluster_id).order_by("-pk")
+def _words_of(pod: ObservedPod, node: Node, surroundings: Surroundings) -> Iterable[Word]:
+    for told in pod.devices:
+        pool = _pool_of(pod, surroundings.pools_named(told["resource_name"]))
+        # Of claimed devices the slice says how they are, and the pod only which it holds.
+        if pool is not None and pool.allocation != AllocationMode.DRA:
+            yield Word(
+                node=node,
+                pool=pool,
+                device_id=told["device_id"],
+                health=_TOLD.get(told["health"], Health.UNKNOWN),
+                told_at=instant_of(told.get("told_at")),
+                source=f"pod {pod.namespace}/{pod.name}",
+            )
+
+
+def _pool_of(pod: ObservedPod, pools: Sequence[Pool]) -> Pool | None:
+    """Return the one of a cluster's pools that share a name which the pod's attempt is of."""
+    if len(pools) < 2:
+        return pools[0] if pools else None
+    attempt = Attempt.objects.filter(uid=pod.uid).first()
+    return next((pool for pool in pools if attempt and attempt.pool_id == pool.pk), pools[0])
+
+
+# What is known of a device: its health, and whether it is ill for that.
+_Known = tuple[str, bool]
+
+
+def _known_on(words: Sequence[Word]) -> dict[tuple[int, str], _Known]:
+    ill = Outage.objects.filter(cause=OutageCause.DEVICE_UNHEALTHY, ended_at__isnull=True)
+    rows = Device.objects.filter(
+        node=words[0].node,
+        device_id__in=[word.device_id for word in words],
+        health_since__isnull=False,
+    ).annotate(is_ill=Exists(ill.filter(device=OuterRef("pk"))))
+    found = rows.values_list("pool_id", "device_id", "health", "is_ill")
+    # Who is not heard of any more stays ill: `Unknown` neither begins an outage nor ends one.
+    return {
+        (pool_id, device_id): (health, is_ill and health != Health.UNKNOWN)
+        for pool_id, device_id, health, is_ill in found
     }
-    attempt = Attempt.objects.filter(uid=pod.uid).select_related("pool").first()
-    return pools | ({attempt.pool.resource_name: attempt.pool} if attempt else {})
+
+
+def _settled(word: Word) -> _Known:
+    return word.health, word.health == Health.UNHEALTHY
 
 
 def _held_on(node: Node) -> set[str]:

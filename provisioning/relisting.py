@@ -9,10 +9,12 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from provisioning import (
     attempts,
@@ -31,6 +33,7 @@ from provisioning.models import Cluster, Node, ObservedPod
 from provisioning.names import Marks
 from provisioning.reconciling import Clock
 from provisioning.states import Settlement
+from provisioning.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +57,11 @@ class Pass:
     claims: learning.Claims = field(default_factory=dict)
     unnamed: set[str] = field(default_factory=set)
 
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What its pods are seen against."""
+        return Surroundings(self.cluster, nodes=self.nodes)
+
 
 def relist(cluster: Cluster, *, clock: Clock) -> str:
     """Bring everything we know of a cluster up to date; returns the version to watch from."""
@@ -64,7 +72,7 @@ def relist(cluster: Cluster, *, clock: Clock) -> str:
         _take_page(of, page, at=clock())
     for pod in _missing(of):
         of.differences += 1
-        observing.miss_pod(pod=pod, at=of.began_at)
+        observing.miss_pod(pod=pod, at=of.began_at, surroundings=of.surroundings)
     Cluster.objects.filter(pk=cluster.pk).update(last_list_at=of.began_at, last_event_at=clock())
     _vouch(of, at=clock())
     counting.count("relist", f"{cluster} lists")
@@ -134,7 +142,9 @@ def _take(of: Pass, raw: Raw, at: datetime) -> None:
         observation = podstatus.read_pod(raw, marks=of.marks)
         observation = learning.with_devices(observation, pod=raw, claims=of.claims)
         # In a savepoint of its own: one pod that cannot be written does not spoil the page.
-        observing.observe_pod(cluster=of.cluster, observation=observation, at=at)
+        observing.observe_pod(
+            cluster=of.cluster, observation=observation, at=at, surroundings=of.surroundings
+        )
     except Exception:
         if not connection.is_usable():
             # The lock on the cluster went with the session: this is no pod's fault.
@@ -155,8 +165,10 @@ def _vouch(of: Pass, *, at: datetime) -> None:
         settlement=Settlement.OPEN,
         started_at__isnull=False,
     )
-    for pod in open_runs.filter(witness_ref="").exclude(node_name__in=of.doubtful):
-        _name_witness(of, pod, at)
+    unnamed = open_runs.filter(witness_ref="").exclude(node_name__in=of.doubtful)
+    for name, pods in groupby(unnamed.order_by("node_name", "pk"), lambda pod: pod.node_name):
+        if (node := of.nodes.get(name)) is not None:
+            _name_witnesses(node, list(pods), at)
     names = open_runs.exclude(witness_ref="").values_list("node_name", flat=True).distinct()
     for name in sorted(set(names) - of.doubtful):
         node = of.nodes.get(name)
@@ -167,11 +179,29 @@ def _vouch(of: Pass, *, at: datetime) -> None:
     unusable.refresh_open(cluster_id=of.cluster.pk, at=at)
 
 
+def _name_witnesses(node: Node, pods: list[ObservedPod], at: datetime) -> None:
+    try:
+        settled = _name_together(node, pods)
+    except DatabaseError:
+        if not connection.is_usable():
+            raise
+        settled = set()
+    for pod in pods:
+        if pod.pk not in settled:
+            _name_witness(node, pod, at)
+
+
 @transaction.atomic
-def _name_witness(of: Pass, pod: ObservedPod, at: datetime) -> None:
-    node = of.nodes.get(pod.node_name)
+def _name_together(node: Node, pods: list[ObservedPod]) -> set[int]:
+    settled = {pod.pk for pod in usage.name_witness_of_all(pods=pods, node=node)}
+    ObservedPod.objects.filter(pk__in=settled).update(witness_ref=usage.witness_ref(node))
+    return settled
+
+
+@transaction.atomic
+def _name_witness(node: Node, pod: ObservedPod, at: datetime) -> None:
     instance = attempts.owner_of(pod)
-    if node is None or instance is None:
+    if instance is None:
         return
     pod.witness_ref = usage.name_witness(pod=pod, instance=instance, node=node, at=at)
     pod.save(update_fields=["witness_ref"])

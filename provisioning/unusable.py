@@ -30,6 +30,15 @@ def refresh_pod(*, pod: ObservedPod, at: datetime) -> None:
         refresh(interval=interval, at=at)
 
 
+def concerns(*, interval: UsageInterval, pod: ObservedPod) -> bool:
+    """Say whether an outage of the pod's node or devices may concern its run, at first sight."""
+    here = Q(node__cluster=pod.cluster_id, node__name=pod.node_name)
+    held = Allocation.objects.filter(interval=interval).values("node_uid")
+    touching = Q(ended_at__isnull=True) | Q(ended_at__gt=interval.started_at)
+    outages = Outage.objects.filter(touching, here | Q(node__uid__in=held))
+    return usage.is_unusable_or(outages, interval=interval)
+
+
 def refresh_outage(*, outage: Outage, at: datetime) -> None:
     """Look again at every run that an outage may concern."""
     for interval in _concerned(outage):

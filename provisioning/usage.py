@@ -5,15 +5,19 @@ A run is keyed by cluster, pod UID and container ID.  It is charged from `starte
 proved.  Everything here runs in the transaction in which the watcher writes the pod.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from django.db.models import Exists, Q, QuerySet
 
 from billing import metering, pricing, unusable
 from billing.facts import EndQuality, RunFact
 from billing.models import QuarantinedFact, UnusableTime, UsageInterval
 from provisioning import allocating
 from provisioning.covering import Changes, Spell
-from provisioning.models import Instance, Node, ObservedPod
+from provisioning.models import Instance, Node, ObservedPod, Outage
 from provisioning.specs import OVER
 from provisioning.states import Settlement
 
@@ -24,29 +28,60 @@ NOBODY: Final = 0
 NO_CLOCK: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What became of a run: whether the pod may go, and the ledger's row if it has one."""
+
+    settlement: Settlement
+    interval: UsageInterval | None = None
+
+
 def settle_run(
-    *, pod: ObservedPod, instance: Instance | None, node: Node | None, at: datetime
-) -> Settlement:
-    """Merge what the pod says into the ledger; the answer tells whether the pod may go."""
+    *,
+    pod: ObservedPod,
+    instance: Instance | None,
+    node: Node | None,
+    at: datetime,
+    is_trusting: bool = False,
+    is_first: bool = False,
+) -> Settled:
+    """Merge what the pod says into the ledger.
+
+    Trusting, what contradicts the ledger is raised and nothing may be kept; otherwise it is
+    put aside.  `is_first` says that the run has never been told of.
+    """
+    if pod.settlement == Settlement.LOST:
+        # Written off with its cluster by a person's word: the ledger takes nothing more of it.
+        return Settled(Settlement.LOST)
     if not pod.container_id:
-        return Settlement.NEVER_RAN
+        return Settled(Settlement.NEVER_RAN)
     if pod.started_at is None:
-        return _settle_untimed(pod, instance, at)
+        return Settled(_settle_untimed(pod, instance, at))
     fact = _fact_of(pod, instance)
     is_over = fact.ended_at is not None or _is_over(pod)
     if is_over and fact.ended_at is None and _is_given_up(pod):
         # Closed for want of an end; told again as open it would contradict the ledger.
-        return Settlement.CLOSED
-    told = metering.record_run(fact=fact, at=at)
+        return Settled(Settlement.CLOSED, _interval_of(pod))
+    told: UsageInterval | QuarantinedFact
+    if is_trusting:
+        told = metering.book_run(fact=fact, at=at, is_first=is_first)
+    else:
+        told = metering.record_run(fact=fact, at=at)
     if is_over and (fact.ended_at is None or isinstance(told, QuarantinedFact)):
         interval = _close(pod, reason=_end_reason(pod) or "end_unknown", at=at)
     else:
         interval = told if isinstance(told, UsageInterval) else _interval_of(pod)
     if interval is not None and instance is not None:
-        allocating.record_devices(
-            pod=pod, instance=instance, interval=interval, node=node, fact=fact, at=at
-        )
-    return Settlement.CLOSED if is_over else Settlement.OPEN
+        # No time at all overlaps nothing, so nobody would find that a device was not free.
+        if is_trusting and interval.ended_at != interval.started_at:
+            allocating.hold_devices(
+                pod=pod, instance=instance, interval=interval, node=node, is_first=is_first
+            )
+        else:
+            allocating.record_devices(
+                pod=pod, instance=instance, interval=interval, node=node, fact=fact, at=at
+            )
+    return Settled(Settlement.CLOSED if is_over else Settlement.OPEN, interval)
 
 
 def _settle_untimed(pod: ObservedPod, instance: Instance | None, at: datetime) -> Settlement:
@@ -58,11 +93,14 @@ def _settle_untimed(pod: ObservedPod, instance: Instance | None, at: datetime) -
     return Settlement.CLOSED if pod.settlement != Settlement.NEVER_RAN else Settlement.NEVER_RAN
 
 
-def close_vanished(*, pod: ObservedPod, at: datetime) -> None:
+def close_vanished(
+    *, pod: ObservedPod, at: datetime, reason: str = "pod_vanished"
+) -> UsageInterval | None:
     """End the run of a pod that is there no more, no later than it was proved."""
-    interval = _close(pod, reason="pod_vanished", at=at)
+    interval = _close(pod, reason=reason, at=at)
     if interval is not None:
         allocating.end_devices(interval=interval)
+    return interval
 
 
 def name_witness(*, pod: ObservedPod, instance: Instance, node: Node, at: datetime) -> str:
@@ -75,6 +113,22 @@ def name_witness(*, pod: ObservedPod, instance: Instance, node: Node, at: dateti
             pod=pod, instance=instance, interval=told, node=node, fact=fact, at=at
         )
     return ref
+
+
+def name_witness_of_all(*, pods: Sequence[ObservedPod], node: Node) -> list[ObservedPod]:
+    """Let the node vouch for all of these open runs at once; returns the pods this settled.
+
+    The others `name_witness` has to look at one by one: the ledger does not have their runs
+    as they are told, or their devices are not written down yet.
+    """
+    runs = {(pod.uid, pod.container_id, pod.started_at): pod for pod in pods if pod.started_at}
+    named = metering.name_witness(source=node.cluster_id, ref=witness_ref(node), runs=list(runs))
+    without = allocating.without_devices(named.values())
+    return [
+        runs[run]
+        for run, interval_id in named.items()
+        if not (runs[run].devices and interval_id in without)
+    ]
 
 
 def vouch_for_node(*, node: Node, proved_until: datetime) -> None:
@@ -109,6 +163,13 @@ def spells_of(interval: UsageInterval) -> list[Spell]:
 def has_open_spell(interval: UsageInterval) -> bool:
     """Say whether the interval is unusable as far as is known."""
     return UnusableTime.objects.filter(interval=interval, ended_at__isnull=True).exists()
+
+
+def is_unusable_or(faults: QuerySet[Outage], *, interval: UsageInterval) -> bool:
+    """Say whether there is such a fault, or an unusable time of the interval to be ended."""
+    open_spells = UnusableTime.objects.filter(interval=interval, ended_at__isnull=True)
+    either = Q(Exists(faults)) | Q(Exists(open_spells))
+    return UsageInterval.objects.filter(either, pk=interval.pk).exists()
 
 
 def ended_with_open_spell(*, cluster_id: int) -> list[UsageInterval]:

@@ -8,20 +8,32 @@ ends the process: a watcher that gives up in place shows a frozen farm.
 import logging
 import random
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db import connection
 
-from provisioning import alarms, counting, installation, learning, observing, podstatus, relisting
+from provisioning import (
+    alarms,
+    counting,
+    gathering,
+    installation,
+    learning,
+    observing,
+    podstatus,
+    relisting,
+)
 from provisioning.cluster import watching
 from provisioning.cluster.errors import Expired, PermissionDenied
 from provisioning.cluster.watching import Change, ChangeKind
 from provisioning.errors import ClusterRefused, ClusterUnreachable, ProvisioningError
-from provisioning.models import Cluster, ObservedPod
+from provisioning.models import Cluster
 from provisioning.names import Marks
+from provisioning.observing import Sight
 from provisioning.reconciling import Clock
+from provisioning.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +42,8 @@ FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 HEARTBEAT: Final = timedelta(seconds=5)
 STEADY_SECONDS: Final = 30.0
+# As many changes that wait are written in one transaction.
+AT_ONCE: Final = 32
 DENIED: Final = "watch_denied"
 
 
@@ -93,41 +107,67 @@ class Watcher:
         changes = watching.watch_pods(
             self._cluster, selector=self._marks.selector, resource_version=version, seconds=seconds
         )
-        for change in changes:
-            self._take(change)
-            version = change.resource_version or version
+        surroundings = Surroundings(self._cluster)
+        for waiting in gathering.gather(changes, at_most=AT_ONCE):
+            self._take(waiting, surroundings)
+            version = waiting[-1].resource_version or version
         counting.add_up(at=self._clock())
         return version
 
-    def _take(self, change: Change) -> None:
+    def _take(self, changes: Sequence[Change], surroundings: Surroundings) -> None:
         at = self._clock()
-        counting.count("watch", f"{self._cluster} {change.kind}".lower())
-        if change.kind is not ChangeKind.BOOKMARK:
-            take_change(self._cluster, change, marks=self._marks, at=at)
+        for change in changes:
+            counting.count("watch", f"{self._cluster} {change.kind}".lower())
+        news = [change for change in changes if change.kind is not ChangeKind.BOOKMARK]
+        if news:
+            take_changes(surroundings, news, marks=self._marks, at=at)
         if self._beaten_at is None or at - self._beaten_at > HEARTBEAT:
             self._beaten_at = at
             Cluster.objects.filter(pk=self._cluster.pk).update(last_event_at=at)
 
 
+def take_changes(
+    surroundings: Surroundings, changes: Sequence[Change], *, marks: Marks, at: datetime
+) -> None:
+    """Write changes together; where that cannot be, each by itself.
+
+    One that cannot be written at all is logged, and the next list tries again.
+    """
+    if len(changes) > 1:
+        try:
+            sights = [_sight_of(surroundings.cluster, change, marks) for change in changes]
+            observing.observe_together(sights, at=at, surroundings=surroundings)
+        except Exception:
+            if not connection.is_usable():
+                raise
+            logger.info("%s: %d changes are taken one by one", surroundings.cluster, len(changes))
+        else:
+            return
+    for change in changes:
+        _take_one(surroundings, change, marks, at)
+
+
 def take_change(cluster: Cluster, change: Change, *, marks: Marks, at: datetime) -> None:
-    """Write one change; one that cannot be written is logged, and the next list tries again."""
+    """Write one change."""
+    take_changes(Surroundings(cluster), [change], marks=marks, at=at)
+
+
+def _take_one(surroundings: Surroundings, change: Change, marks: Marks, at: datetime) -> None:
     try:
-        _write_change(cluster, change, marks, at)
+        sight = _sight_of(surroundings.cluster, change, marks)
+        observing.observe_sight(sight, at=at, surroundings=surroundings)
     except Exception:
         if not connection.is_usable():
             # The lock on the cluster went with the session: somebody has to start us again.
             raise
-        logger.exception("%s: a pod could not be taken in", cluster)
+        logger.exception("%s: a pod could not be taken in", surroundings.cluster)
 
 
-def _write_change(cluster: Cluster, change: Change, marks: Marks, at: datetime) -> None:
+def _sight_of(cluster: Cluster, change: Change, marks: Marks) -> Sight:
     observation = podstatus.read_pod(change.object, marks=marks)
     claims = learning.claims_of(cluster, change.object)
     observation = learning.with_devices(observation, pod=change.object, claims=claims)
-    observing.observe_pod(cluster=cluster, observation=observation, at=at)
-    if change.kind is ChangeKind.DELETED:
-        pod = ObservedPod.objects.get(cluster=cluster, uid=observation.uid)
-        observing.miss_pod(pod=pod, at=at)
+    return Sight(observation=observation, is_last=change.kind is ChangeKind.DELETED)
 
 
 def _rest(failures: int) -> None:

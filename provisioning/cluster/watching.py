@@ -45,7 +45,7 @@ class Change:
 def watch_pods(
     cluster: Cluster, *, selector: str, resource_version: str, seconds: float
 ) -> Iterator[Change]:
-    """Yield changes for about so many seconds; raises `Expired` when the version is too old."""
+    """Return changes for about so many seconds; raises `Expired` when the version is too old."""
     query = (
         ("labelSelector", selector),
         ("watch", "true"),
@@ -54,8 +54,9 @@ def watch_pods(
         ("timeoutSeconds", str(max(1, round(seconds)))),
     )
     request = Request(method="GET", path="/api/v1/pods", query=query, read_seconds=SILENT_SECONDS)
-    for line in requests.ask_lines(connection_to(cluster, Identity.WATCHER), request):
-        yield _change_of(line)
+    # Connected here and now: whoever reads on may do so in a thread without a database.
+    connection = connection_to(cluster, Identity.WATCHER)
+    return map(_change_of, requests.ask_lines(connection, request))
 
 
 def _change_of(line: bytes) -> Change:

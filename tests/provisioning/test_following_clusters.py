@@ -19,7 +19,8 @@ from provisioning import (
     relisting,
     watching,
 )
-from provisioning.attempts import confirm_attempt, open_attempt
+from provisioning.allotting import open_attempt
+from provisioning.attempts import confirm_attempt
 from provisioning.cluster import asking, reviewing
 from provisioning.cluster.sealing import unseal
 from provisioning.cluster.watching import Change, ChangeKind
@@ -113,7 +114,7 @@ def test_a_watcher_that_lost_its_session_ends(
 ) -> None:
     """The lock that makes it the only one went with the session."""
 
-    def lose_session(**_: object) -> None:
+    def lose_session(*_: object, **__: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
@@ -122,7 +123,7 @@ def test_a_watcher_that_lost_its_session_ends(
         cluster=cluster, marks=installation.current(), began_at=AT, nodes={}, known={}
     )
     change = Change(ChangeKind.ADDED, raw)
-    monkeypatch.setattr(observing, "observe_pod", lose_session)
+    monkeypatch.setattr(observing, "observe_together", lose_session)
     with pytest.raises(OperationalError):
         relisting._take_page(page, [raw], at=AT)
     connection.close()

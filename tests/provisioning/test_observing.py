@@ -9,7 +9,8 @@ from django.db import DatabaseError, transaction
 
 from billing.models import QuarantinedFact, Sku, UsageInterval
 from provisioning import auditing, installation, observing, podstatus, stock
-from provisioning.attempts import confirm_attempt, open_attempt
+from provisioning.allotting import open_attempt
+from provisioning.attempts import confirm_attempt
 from provisioning.models import (
     Allocation,
     Attempt,
@@ -169,7 +170,7 @@ def test_seeing_the_same_again_writes_nothing(
     observation = podstatus.read_pod(raw, marks=installation.current())
     observing.observe_pod(cluster=attempt.cluster, observation=observation, at=AT)
     before = Instance.objects.get().observation_seq
-    with django_assert_num_queries(3):  # a savepoint around one look
+    with django_assert_num_queries(1):
         is_new = observing.observe_pod(cluster=attempt.cluster, observation=observation, at=AT)
     assert not is_new
     assert Instance.objects.get().observation_seq == before

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from provisioning import lifecycle, observing, reconciling, recording, usage, witnessed
+from provisioning import (
+    lifecycle,
+    observing,
+    reconciling,
+    recording,
+    sighting,
+    stepping,
+    usage,
+    witnessed,
+)
 from provisioning.cluster import asking
 from provisioning.steps import Move, Rest
 
@@ -86,7 +95,9 @@ class Reaper:
 
 def mark_worker(reaper: Reaper) -> None:
     """Put the marks into this process's worker code."""
-    plan, step = lifecycle.plan, reconciling._step
+    plan, step = lifecycle.plan, stepping.step
+    # One after another, so that each point is reached by the instance it was planned for.
+    reconciling.TOGETHER = 1  # type: ignore[misc]
 
     def planned(*, of: Any, now: Any) -> Any:
         found = plan(of=of, now=now)
@@ -110,7 +121,7 @@ def mark_worker(reaper: Reaper) -> None:
 
     apply = asking.apply
     _put(lifecycle, "plan", planned)
-    _put(reconciling, "_step", stepped)
+    _put(stepping, "step", stepped)
     _put(asking, "apply", applied)
     for call in ("create_pod", "get_pod", "delete_pod", "remove_finalizer"):
         _wrap(asking, call, reaper, f"before {call}", f"after {call}")
@@ -119,30 +130,49 @@ def mark_worker(reaper: Reaper) -> None:
 
 
 def mark_watcher(reaper: Reaper) -> None:
-    """Put the marks into this process's watcher code."""
-    observe, miss = observing.observe_pod, observing.miss_pod
+    """Put the marks into this process's watcher code.
 
-    def observed(*, cluster: Any, observation: Any, at: Any) -> bool:
+    Of several changes written together each is met one by one; committed are all of them.
+    """
+    see, lose = sighting.see_pod, sighting.lose_pod
+    together = observing.observe_together
+    written: list[tuple[object, str]] = []
+
+    def seen(of: Any, observation: Any) -> bool:
         running = "running" if observation.container_state == "running" else "pending"
-        reaper.about(
-            observation.instance_id, f"saw it {'over' if observation.is_over else running}"
-        )
+        _begin(observation.instance_id, f"saw it {'over' if observation.is_over else running}")
+        return see(of, observation)
+
+    def lost(of: Any, pod: Any) -> None:
+        _begin(pod.instance_id, "saw it missing")
+        lose(of, pod)
+
+    def _begin(instance_id: object, step: str) -> None:
+        written.append((instance_id, step))
+        reaper.about(instance_id, step)
         reaper.reach()
-        is_new = observe(cluster=cluster, observation=observation, at=at)
-        reaper.reach("committed")
+
+    def taken(*args: Any, **words: Any) -> bool:
+        written.clear()
+        is_new = together(*args, **words)
+        for instance_id, step in written:
+            reaper.about(instance_id, step)
+            reaper.reach("committed")
         return is_new
 
-    def missed(*, pod: Any, at: Any) -> None:
-        reaper.about(pod.instance_id, "saw it missing")
-        reaper.reach()
-        miss(pod=pod, at=at)
-        reaper.reach("committed")
+    def told(of: Any) -> None:
+        tell(of)
+        for instance_id, step in written:
+            reaper.about(instance_id, step)
+            reaper.reach("instance told, not committed")
 
-    _put(observing, "observe_pod", observed)
-    _put(observing, "miss_pod", missed)
+    tell = sighting.tell_instances
+    _put(observing, "observe_together", taken)
+    _put(sighting, "see_pod", seen)
+    _put(sighting, "lose_pod", lost)
+    _put(sighting, "tell_instances", told)
     _wrap(usage, "settle_run", reaper, "", "in the ledger, not committed")
     _wrap(witnessed, "add_evidence", reaper, "", "evidence written, not committed")
-    _wrap(observing, "tell_instance", reaper, "", "instance told, not committed")
 
 
 def _name(step: Any) -> str:
