@@ -7,7 +7,9 @@ import pytest
 from django.core.management import call_command
 from django.test import TestCase, TransactionTestCase
 
-pytest_plugins = ["tests.cast"]
+from tests.emptying import empty_tables
+
+pytest_plugins = ["tests.cast", "tests.running"]
 
 # Transactional tests are cleaned up over the owner's connection; the others only roll back.
 TransactionTestCase.databases = frozenset({"default", "owner"})
@@ -27,9 +29,7 @@ def clean_up_as_owner() -> Iterator[None]:
     original = TransactionTestCase._fixture_teardown
 
     def teardown(self: TransactionTestCase) -> None:
-        call_command(
-            "flush", database="owner", verbosity=0, interactive=False, inhibit_post_migrate=False
-        )
+        empty_tables()
 
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
     yield

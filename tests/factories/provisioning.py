@@ -6,8 +6,11 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
+from django.db.models import Model
+
 from billing import accounts
-from billing.models import Account
+from billing.models import Account, Sku
 from provisioning import attempts, catalog, installation, inventorying, launching
 from provisioning.cluster import kubeconfigs
 from provisioning.cluster.sealing import seal
@@ -18,11 +21,15 @@ from provisioning.models import (
     Cluster,
     ClusterAlarm,
     DeadLetter,
+    Family,
     Instance,
+    InstanceType,
     Node,
     ObservedPod,
     Pool,
     Question,
+    RuntimeImage,
+    Vendor,
     Verdict,
 )
 from provisioning.names import Marks
@@ -32,13 +39,25 @@ NOON = datetime(2026, 3, 15, 3, 0, tzinfo=UTC)
 MARKS = Marks(key="test0001", domain="npu-farm.test")
 RNGD = "furiosa.ai/rngd"
 
+# In the order in which they name each other.
+_ON_OFFER: tuple[type[Model], ...] = (Vendor, Family, InstanceType, RuntimeImage, Sku)
+# By the names the operator vouches for: what was written when it was loaded.
+_offered: dict[str, list[list[Model]]] = {}
 _numbers = count(1)
 _versions = count(100)
 
 
 def load_catalog() -> None:
-    """Offer what the product offers."""
-    catalog.load_catalog()
+    """Offer what the product offers: loaded once, and from then on written as it was loaded."""
+    names = repr(settings.FARM_RESOURCE_NAMES)
+    if any(model._default_manager.exists() for model in _ON_OFFER):
+        catalog.load_catalog()
+    elif names not in _offered:
+        catalog.load_catalog()
+        _offered[names] = [list(model._default_manager.all()) for model in _ON_OFFER]
+    else:
+        for model, rows in zip(_ON_OFFER, _offered[names], strict=True):
+            model._default_manager.bulk_create(rows)
 
 
 def add_cluster(*, name: str = "east", server: str = "http://127.0.0.1:1") -> Cluster:

@@ -26,8 +26,9 @@ from schemathesis.specs.openapi.checks import (
 
 from portal.tenants import issuing
 from tests.factories.portal import AFTERNOON, NOON, TOMORROW
+from tests.portal.steps import STEPS
 from tests.portal.test_openapi import COMMITTED
-from tests.portal.walking import STEPS, AliceWorld
+from tests.portal.walking import AliceWorld
 from tests.portal.web.world import World
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,7 @@ from tests.factories import portal as factory
 from tests.factories import provisioning as provisioning_factory
 from tests.factories.portal import AFTERNOON, NOON, TOMORROW, Catalog
 from tests.portal.conftest import Calls
-from tests.portal.walking import STEPS
+from tests.portal.steps import STEPS
 
 pytestmark = pytest.mark.django_db
 # Lists by the document: what is read without naming one thing.

@@ -23,8 +23,9 @@ from rest_framework.test import APIClient
 from portal.api.urls import router
 from tests.factories.portal import AFTERNOON
 from tests.portal.conftest import Calls
+from tests.portal.steps import STEPS
 from tests.portal.test_openapi import COMMITTED
-from tests.portal.walking import STEPS, AliceWorld, Meets, Step, Words
+from tests.portal.walking import AliceWorld, Meets, Step, Words
 from tests.portal.web.addresses import ACTIONS, PAGES, PERSONAL, Address
 
 pytestmark = pytest.mark.django_db

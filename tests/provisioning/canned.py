@@ -35,6 +35,8 @@ def serve() -> Iterator[Canned]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body are two writes; the second would wait for the first to be acknowledged.
+        disable_nagle_algorithm = True
 
         def _any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)

@@ -158,3 +158,8 @@ def wait_until(
         assert time.monotonic() < deadline, what()
         part()
         time.sleep(0.02)
+
+
+def second() -> None:
+    """Usage is counted in whole seconds."""
+    time.sleep(1.1)

@@ -4,43 +4,17 @@ The test is worker and watcher, so it can be late, absent or interrupted where i
 """
 
 import itertools
-import time
-from dataclasses import replace
 from datetime import timedelta
-from io import StringIO
-from uuid import uuid4
 
 import pytest
-from django.core.management import call_command
-from django.core.management.base import CommandError
 from django.db.models import Sum
 from django.utils import timezone
 
-from billing.models import QuarantinedFact, UsageInterval
-from provisioning import (
-    alarms,
-    attempts,
-    auditing,
-    installation,
-    manifests,
-    orphaned,
-    queries,
-    reading,
-    relisting,
-    stopping,
-    watching,
-)
-from provisioning.cluster import asking, connections, requests
-from provisioning.cluster import watching as following
-from provisioning.errors import NoLogsYet, NothingToRelease
-from provisioning.models import (
-    Attempt,
-    Cluster,
-    Instance,
-    NodeCapacity,
-    ObservedPod,
-    Transition,
-)
+from billing.models import UsageInterval
+from provisioning import auditing, installation, queries, reading, stopping
+from provisioning.cluster import connections, requests
+from provisioning.errors import NoLogsYet
+from provisioning.models import Attempt, Cluster, Instance, NodeCapacity, Transition
 from provisioning.states import Desired, State
 from tests.provisioning.farms import (
     FAILS,
@@ -50,14 +24,10 @@ from tests.provisioning.farms import (
     kept,
     live_attempts,
     runs,
+    second,
     told,
     wait_until,
 )
-
-
-def second() -> None:
-    """Usage is counted in whole seconds."""
-    time.sleep(1.1)
 
 
 def test_the_whole_way(farm: Farm) -> None:
@@ -192,197 +162,6 @@ def test_a_pod_deleted_before_it_found_a_node_goes_without_a_bill(farm: Farm) ->
     farm.until(instance, State.STOPPED)
     assert farm.pods_of(instance) == []
     assert kept(instance) == []
-
-
-def test_what_runs_is_vouched_for_by_its_node(farm: Farm) -> None:
-    instance = farm.until(farm.launch(), State.RUNNING)
-    second()
-    relisting.bear_witness(farm.cluster, clock=timezone.now)
-    interval = UsageInterval.objects.with_watermark().get()
-    assert interval.ended_at is None
-    node = ObservedPod.objects.get().node_name
-    lease = farm.cluster.nodes.get(name=node).lease_renewed_at
-    assert lease is not None
-    assert interval.watermark == max(interval.started_at, lease.replace(microsecond=0))
-    wait_until(
-        lambda: UsageInterval.objects.with_watermark().get().watermark > interval.watermark,
-        lambda: relisting.bear_witness(farm.cluster, clock=timezone.now),
-    )
-    stopping.terminate_instance(instance=instance, at=timezone.now())
-    farm.until(instance, State.TERMINATED)
-
-
-def test_a_light_list_vouches_for_nothing_it_has_not_recognised(farm: Farm) -> None:
-    instance = farm.until(farm.launch(), State.RUNNING)
-    relisting.bear_witness(farm.cluster, clock=timezone.now)
-    before = UsageInterval.objects.with_watermark().get().watermark
-    # A version the watch has not told of: who knows what it says.
-    ObservedPod.objects.update(resource_version="1")
-    second()
-    relisting.bear_witness(farm.cluster, clock=timezone.now)
-    assert UsageInterval.objects.with_watermark().get().watermark == before
-    wait_until(lambda: UsageInterval.objects.with_watermark().get().watermark > before, farm.watch)
-    stopping.terminate_instance(instance=instance, at=timezone.now())
-    farm.until(instance, State.TERMINATED)
-
-
-def test_a_relist_writes_only_what_is_different(farm: Farm) -> None:
-    instance = farm.until(farm.launch(), State.RUNNING)
-    farm.watch()
-    pod = ObservedPod.objects.get()
-    seq = Instance.objects.get().observation_seq
-    farm.watch()
-    assert ObservedPod.objects.get().seen_at == pod.seen_at
-    assert Instance.objects.get().observation_seq == seq
-    stopping.terminate_instance(instance=instance, at=timezone.now())
-    farm.until(instance, State.TERMINATED)
-
-
-def test_a_watch_tells_what_a_list_would(farm: Farm) -> None:
-    marks = installation.current()
-    version = relisting.relist(farm.cluster, clock=timezone.now)
-    instance = farm.launch()
-    farm.work()
-    changes = following.watch_pods(
-        farm.cluster, selector=marks.selector, resource_version=version, seconds=20
-    )
-    for change in changes:
-        if change.kind is not following.ChangeKind.BOOKMARK:
-            watching.take_change(farm.cluster, change, marks=marks, at=timezone.now())
-        if ObservedPod.objects.filter(container_state="running").exists():
-            break
-    farm.work()
-    instance.refresh_from_db()
-    assert instance.state == State.RUNNING
-    seen = ObservedPod.objects.values().get()
-    assert not seen.pop("witness_ref")
-    farm.watch()
-    listed = ObservedPod.objects.values().get()
-    # Only a list can tell which life of the node vouches for it.
-    assert listed.pop("witness_ref")
-    assert listed == seen
-    stopping.terminate_instance(instance=instance, at=timezone.now())
-    farm.until(instance, State.TERMINATED)
-
-
-def stray_pod(farm: Farm, like: Instance) -> str:
-    """A pod of an instance that is in no table, as after a database was restored."""
-    attempt = Attempt.objects.select_related("pool__family__vendor").get(instance=like)
-    spec = attempts.spec_of(
-        instance=like, attempt_no=1, pool=attempt.pool, marks=installation.current()
-    )
-    unknown = replace(spec, instance_id=uuid4(), name=f"stray-{uuid4()}")
-    pod = asking.create_pod(farm.cluster, manifests.pod_for(unknown))
-    return str(pod["metadata"]["uid"])
-
-
-def test_a_pod_nobody_knows_is_cleared_away_once_a_person_has_named_it(farm: Farm) -> None:
-    instance = farm.until(farm.launch(), State.RUNNING)
-    uid = stray_pod(farm, like=instance)
-    wait_until(lambda: ObservedPod.objects.filter(uid=uid, phase="Running").exists(), farm.watch)
-    second()
-    assert orphaned.sweep_orphans(at=timezone.now()) == 0
-    ObservedPod.objects.update(first_seen_at=timezone.now() - timedelta(minutes=2))
-    farm.watch()
-    # One pod in two is a crowd: on a small farm nothing goes without a person.
-    assert orphaned.sweep_orphans(at=timezone.now()) == 0
-    assert farm.cluster.alarms.get().code == "orphans_blocked"
-    with pytest.raises(NothingToRelease):
-        release(farm, [str(ObservedPod.objects.exclude(uid=uid).get().uid)])
-    release(farm, [uid])
-
-    def sweep() -> None:
-        farm.watch()
-        orphaned.sweep_orphans(at=timezone.now())
-
-    wait_until(lambda: ObservedPod.objects.get(uid=uid).gone_at is not None, sweep)
-    assert not alarms.open_alarms().exists()
-    # Its seconds belong to nobody we know; a person has to say what becomes of them.
-    facts = QuarantinedFact.objects.filter(fact__holder_uid=uid)
-    assert {fact.account for fact in facts} == {None}
-    assert any(fact.period_until and fact.period_until > fact.period_from for fact in facts)
-    assert runs(farm.pods_of(instance)[0])
-    stopping.terminate_instance(instance=instance, at=timezone.now())
-    farm.until(instance, State.TERMINATED)
-
-
-def release(farm: Farm, uids: list[str]) -> None:
-    orphaned.release_orphans(
-        cluster=farm.cluster, uids=uids, by="dana", reason="a copy by hand", at=timezone.now()
-    )
-
-
-def test_a_copy_of_a_known_pod_is_an_orphan_too(farm: Farm) -> None:
-    instance = farm.until(farm.launch(), State.RUNNING)
-    own = farm.pods_of(instance)[0]
-    metadata = own["metadata"]
-    copied = {name: metadata[name] for name in ("namespace", "labels", "annotations", "finalizers")}
-    spec = {name: value for name, value in own["spec"].items() if name != "nodeName"}
-    copy = {**own, "metadata": {**copied, "name": f"copy-{uuid4()}"}, "spec": spec}
-    uid = asking.create_pod(farm.cluster, {**copy, "status": {}})["metadata"]["uid"]
-    farm.watch()
-    ObservedPod.objects.update(first_seen_at=timezone.now() - timedelta(minutes=2))
-    farm.watch()
-    farm.work()
-    assert [str(pod.uid) for pod in orphaned.orphans_of(farm.cluster)] == [uid]
-    release(farm, [uid])
-
-    def sweep() -> None:
-        farm.watch()
-        orphaned.sweep_orphans(at=timezone.now())
-
-    wait_until(lambda: ObservedPod.objects.get(uid=uid).gone_at is not None, sweep)
-    assert [pod["metadata"]["uid"] for pod in farm.pods_of(instance)] == [metadata["uid"]]
-    stopping.terminate_instance(instance=instance, at=timezone.now())
-    farm.until(instance, State.TERMINATED)
-
-
-def test_a_crowd_of_orphans_is_left_alone(farm: Farm) -> None:
-    instance = farm.until(farm.launch(), State.RUNNING)
-    uids = [stray_pod(farm, like=instance) for _ in range(3)]
-    farm.watch()
-    ObservedPod.objects.update(first_seen_at=timezone.now() - timedelta(minutes=2))
-    farm.watch()
-    assert orphaned.sweep_orphans(at=timezone.now()) == 0
-    farm.watch()
-    assert ObservedPod.objects.filter(uid__in=uids, gone_at=None, is_deleting=False).count() == 3
-    stopping.terminate_instance(instance=instance, at=timezone.now())
-    farm.until(instance, State.TERMINATED)
-
-
-def test_finalizers_are_released_for_taking_the_product_off(farm: Farm) -> None:
-    instance = farm.until(farm.launch(), State.RUNNING)
-    with pytest.raises(CommandError, match="1 kept"):
-        call_command("release_finalizers", "east")
-    with pytest.raises(CommandError, match="because"):
-        call_command("release_finalizers", "east", force=True)
-    farm.delete_by_hand(instance)
-    farm.until_pod(instance, is_over)
-    farm.watch()
-    said = StringIO()
-    call_command("release_finalizers", "east", dry_run=True, stdout=said)
-    assert "1 would be released" in said.getvalue()
-    assert len(farm.pods_of(instance)) == 1
-    call_command("release_finalizers", "east")
-    wait_until(lambda: not farm.pods_of(instance))
-    with pytest.raises(CommandError):
-        call_command("release_finalizers", "no-such-cluster")
-
-
-def test_what_is_let_go_unsettled_ends_as_last_proved_and_says_by_whom(farm: Farm) -> None:
-    instance = farm.until(farm.launch(), State.RUNNING)
-    farm.watch()
-    call_command("release_finalizers", "east", force=True, because="the farm moves house")
-    word = farm.cluster.alarms.get()
-    assert (word.code, word.close_reason) == ("finalizers_forced", "the farm moves house")
-    assert word.closed_by
-    assert not farm.pods_of(instance)[0]["metadata"].get("finalizers")
-    farm.delete_by_hand(instance)
-    wait_until(lambda: not farm.pods_of(instance))
-    farm.watch()
-    ((_, ended_at, quality),) = kept(instance)
-    assert ended_at is not None
-    assert quality == "bounded"
 
 
 def test_logs_and_events_are_read_from_the_pod(farm: Farm) -> None:
