@@ -7,7 +7,7 @@ whoever listens also sweeps.  What is to be told stands in `TenantNotice`, writt
 transaction of the change itself, until `take_notices` has handed it on.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -41,7 +41,7 @@ def tell_tenant(
     """
     about = instance_id or tenant_id
     notice, is_new = TenantNotice.objects.get_or_create(
-        key=f"{kind}/{about}/{once or at.isoformat()}"[:200],
+        key=_key(kind, about, once or at.isoformat()),
         defaults={
             "kind": kind,
             "tenant_id": tenant_id,
@@ -65,6 +65,13 @@ def tell_tenant(
     return notice
 
 
+def told_already(*, kind: str, once: str, instance_ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these instances' tenants need not be told this once more."""
+    keys = {_key(kind, one, once): one for one in instance_ids}
+    known = TenantNotice.objects.filter(key__in=keys).values_list("key", flat=True)
+    return {keys[key] for key in known}
+
+
 def take_notices(*, hand_on: Callable[[TenantNotice], object], at: datetime) -> int:
     """Hand every notice nobody has taken on, each in a transaction of its own; says how many."""
     taken = 0
@@ -79,6 +86,10 @@ def take_notices(*, hand_on: Callable[[TenantNotice], object], at: datetime) -> 
             notice.save(update_fields=["taken_at"])
             taken += 1
     return taken
+
+
+def _key(kind: str, about: UUID | int, once: str) -> str:
+    return f"{kind}/{about}/{once}"[:200]
 
 
 def _untaken() -> Iterable[int]:

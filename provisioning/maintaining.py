@@ -2,7 +2,8 @@
 
 A window is announced when it is planned, to whoever runs there.  Placing stays away from
 it from then on (`selling`).  When it opens, and the grace it gives is over, what still
-runs there waits, moves or stops, as the operator has chosen; when it ends the nodes are
+runs there waits, moves or stops, as the operator has chosen; what has its volumes there and
+nowhere else to go is not moved, and its tenant is told.  When it ends the nodes are
 sold again.  `sweeping` keeps the time.
 """
 
@@ -15,12 +16,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from provisioning import events, moving, selling, stopping
+from provisioning import events, moving, selling, stock, stopping
 from provisioning.errors import IllegalSpec, IllegalTransition
 from provisioning.models import (
     Attempt,
     Cluster,
     Instance,
+    InstanceVolume,
     MaintenancePolicy,
     MaintenanceWindow,
     Node,
@@ -32,11 +34,16 @@ from provisioning.states import AttemptState, Desired
 
 @dataclass(frozen=True, kw_only=True)
 class Affected:
-    """One instance in the way of a window, and whether its lease ends before it opens."""
+    """One instance in the way of a window, and whether its lease ends before it opens.
+
+    A bound one has volumes on the cluster and would find no other node beside them.
+    """
 
     instance: Instance
     node_name: str
     is_gone_by_then: bool
+    is_leaving: bool
+    is_bound: bool
 
 
 @transaction.atomic
@@ -90,9 +97,11 @@ def cancel_window(*, window: MaintenanceWindow, by: str, at: datetime) -> None:
 def announce(*, window: MaintenanceWindow, at: datetime) -> None:
     """Tell those who run there now; whoever was told already is not told again."""
     nodes = list(window.nodes.all())
-    for found in affected_by(cluster=window.cluster, nodes=nodes, starts_at=window.starts_at):
-        if not found.is_gone_by_then:
-            _tell("maintenance_planned", window, found, at)
+    found = affected_by(cluster=window.cluster, nodes=nodes, starts_at=window.starts_at)
+    staying = [one for one in found if not one.is_gone_by_then]
+    _tell_all("maintenance_planned", window, staying, at)
+    if window.policy == MaintenancePolicy.MOVE:
+        _tell_all("maintenance_stays", window, [one for one in staying if one.is_bound], at)
 
 
 def affected_by(
@@ -103,14 +112,21 @@ def affected_by(
     pods = ObservedPod.objects.filter(cluster=cluster, uid__in=live.values("uid"))
     where: dict[UUID | None, str] = dict(pods.values_list("uid", "node_name"))
     names = {node.name for node in nodes}
+    met = [
+        attempt
+        for attempt in live.select_related("instance__instance_type").order_by("instance__ends_at")
+        if not names or where.get(attempt.uid, "") in names
+    ]
+    bound = _bound(cluster, nodes, [attempt.instance for attempt in met])
     found = [
         Affected(
             instance=attempt.instance,
             node_name=where.get(attempt.uid, ""),
             is_gone_by_then=_leaves_before(attempt.instance, starts_at),
+            is_leaving=attempt.leave_wished_at is not None,
+            is_bound=attempt.instance.pk in bound,
         )
-        for attempt in live.select_related("instance__instance_type").order_by("instance__ends_at")
-        if not names or where.get(attempt.uid, "") in names
+        for attempt in met
     ]
     return sorted(found, key=lambda one: (one.node_name, one.instance.name))
 
@@ -143,7 +159,7 @@ def windows_for_launch(
 
 def keep_windows(*, at: datetime) -> None:
     """Announce, open and end what is due."""
-    for window in selling.coming_windows(at=at):
+    for window in selling.coming_windows(at=at).select_related("cluster"):
         announce(window=window, at=at)
     for window in _due(at):
         _open(window, at)
@@ -163,18 +179,21 @@ def _due(at: datetime) -> list[MaintenanceWindow]:
 def _open(window: MaintenanceWindow, at: datetime) -> None:
     """Carry the policy out.  Again with every sweep: what was on its way may arrive late."""
     if window.policy != MaintenancePolicy.WAIT:
-        for found in affected_by(cluster=window.cluster, nodes=list(window.nodes.all())):
-            if found.instance.desired == Desired.RUNNING:
+        nodes = list(window.nodes.all())
+        for found in affected_by(cluster=window.cluster, nodes=nodes):
+            if found.instance.desired == Desired.RUNNING and not found.is_leaving:
                 # Ended or lost its pod since it was read: then it is out of the way.
                 with suppress(IllegalTransition):
                     _clear(window, found, at)
-    MaintenanceWindow.objects.filter(pk=window.pk, begun_at=None).update(begun_at=at)
+    if window.begun_at is None:
+        MaintenanceWindow.objects.filter(pk=window.pk, begun_at=None).update(begun_at=at)
 
 
 @transaction.atomic
 def _clear(window: MaintenanceWindow, found: Affected, at: datetime) -> None:
     if window.policy == MaintenancePolicy.MOVE:
-        if not moving.can_move(found.instance):
+        # Without its volumes it can run nowhere, so it would only be stopped.
+        if found.is_bound or not moving.can_move(found.instance):
             return
         moving.move_instance(instance=found.instance, at=at)
         _tell("maintenance_moved", window, found, at)
@@ -195,6 +214,21 @@ def _sell_again(window: MaintenanceWindow, at: datetime) -> None:
     selling.wake(rows.values_list("pool__family", flat=True), at=at)
 
 
+def _bound(cluster: Cluster, nodes: Collection[Node], instances: Collection[Instance]) -> set[UUID]:
+    mounts = InstanceVolume.objects.filter(instance__in=instances, volume__cluster=cluster)
+    with_volumes = set(mounts.values_list("instance", flat=True))
+    if not with_volumes:
+        return set()
+    others = stock.present_capacity().filter(pool__cluster=cluster).exclude(node__in=nodes)
+    # Without nodes of its own the window is all of the cluster's.
+    elsewhere = set(others.values_list("pool__family", flat=True)) if nodes else set()
+    return {
+        instance.pk
+        for instance in instances
+        if instance.pk in with_volumes and instance.instance_type.family_id not in elsewhere
+    }
+
+
 def _leaves_before(instance: Instance, starts_at: datetime | None) -> bool:
     return starts_at is not None and instance.ends_at is not None and instance.ends_at <= starts_at
 
@@ -204,13 +238,27 @@ def _live_attempt(instance: Instance) -> Attempt | None:
     return live.first()
 
 
+def _tell_all(
+    kind: str, window: MaintenanceWindow, found: Collection[Affected], at: datetime
+) -> None:
+    ids = [one.instance.pk for one in found]
+    told = events.told_already(kind=kind, once=_once(window), instance_ids=ids)
+    for one in found:
+        if one.instance.pk not in told:
+            _tell(kind, window, one, at)
+
+
+def _once(window: MaintenanceWindow) -> str:
+    return f"window {window.pk}"
+
+
 def _tell(kind: str, window: MaintenanceWindow, found: Affected, at: datetime) -> None:
     events.tell_tenant(
         kind=kind,
         tenant_id=found.instance.tenant_id,
         instance_id=found.instance.pk,
         at=at,
-        once=f"window {window.pk}",
+        once=_once(window),
         instance=found.instance.name,
         node=found.node_name,
         cluster=window.cluster.name,

@@ -29,10 +29,11 @@ def move_instance(*, instance: Instance, at: datetime) -> Instance:
     if not can_move(fresh):
         raise IllegalTransition(f"It is {fresh.state}.")
     live = Attempt.objects.filter(instance=fresh, no=fresh.attempt_no)
-    live.exclude(state=AttemptState.GONE).filter(leave_wished_at=None).update(leave_wished_at=at)
-    Instance.objects.filter(pk=fresh.pk).update(
-        generation=F("generation") + 1, next_reconcile_at=at
-    )
-    deferring.defer_drain()
+    live = live.exclude(state=AttemptState.GONE)
+    if live.filter(leave_wished_at=None).update(leave_wished_at=at):
+        Instance.objects.filter(pk=fresh.pk).update(
+            generation=F("generation") + 1, next_reconcile_at=at
+        )
+        deferring.defer_drain()
     instance.refresh_from_db()
     return instance

@@ -32,6 +32,10 @@ SENTENCES: Final[dict[str, Promise]] = {
     ),
     "maintenance_cancelled": _("The maintenance planned where {instance} runs is called off."),
     "maintenance_moved": _("{instance} is moved elsewhere for maintenance: {reason}"),
+    "maintenance_stays": _(
+        "{instance} is not moved for the maintenance from {starts_at}, for its volumes are on the"
+        " cluster {cluster}. It stays and may be interrupted; you can stop it before: {reason}"
+    ),
     "maintenance_stopped": _("{instance} is stopped for maintenance: {reason}"),
     "cluster_draining": _(
         "The cluster {cluster}, where {instance} runs, is being emptied. Stop it and start it"
@@ -68,6 +72,7 @@ SUBJECTS: Final[dict[str, Promise]] = {
     "maintenance_planned": _("maintenance planned"),
     "maintenance_cancelled": _("maintenance called off"),
     "maintenance_moved": _("moved for maintenance"),
+    "maintenance_stays": _("not moved for maintenance"),
     "maintenance_stopped": _("stopped for maintenance"),
     "cluster_draining": _("cluster being emptied"),
     "cluster_lost": _("cluster lost"),

@@ -153,7 +153,7 @@ def test_who_leaves_a_project_reads_of_its_instances_no_more(
     joining.remove_project_member(membership=inside)
     assert scoping.unread_count(guest) == 0
     assert "detector" not in client.get("/notices/").content.decode()
-    assert client.get("/api/v1/notices/").json()["results"] == []
+    assert client.get("/api/v1/notices").json()["results"] == []
 
 
 def test_what_is_of_no_instance_is_not_for_guests_of_a_project(world: AliceWorld) -> None:

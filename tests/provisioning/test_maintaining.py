@@ -1,17 +1,19 @@
 """Maintenance: announced, kept clear of, carried out by the operator's choice, and over."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from provisioning import installation, inventory, maintaining, observing, podstatus
+from provisioning import installation, inventory, maintaining, observing, podstatus, volumes
 from provisioning.attempts import confirm_attempt, open_attempt
 from provisioning.errors import IllegalSpec, IllegalTransition, NoCapacity
 from provisioning.models import (
     Attempt,
     Cluster,
     Instance,
+    InstanceVolume,
     MaintenancePolicy,
     MaintenanceWindow,
     Node,
@@ -116,6 +118,60 @@ def test_what_still_runs_then_meets_the_operators_choice(
     attempt.refresh_from_db()
     assert (instance.desired, attempt.leave_wished_at is not None) == (wish, leaves)
     assert told() == ["maintenance_planned", *kind]
+
+
+def give_volume(instance: Instance, cluster: Cluster) -> None:
+    volume = volumes.create_volume(
+        tenant_id=instance.tenant_id,
+        project_id=instance.project_id,
+        account_id=instance.account_id,
+        name="weights",
+        size_gib=1,
+        cluster=cluster,
+        at=NOON,
+    )
+    InstanceVolume.objects.create(instance=instance, volume=volume, path="/data")
+
+
+def test_what_has_its_volumes_here_stays_and_is_told(instance: Instance, cluster: Cluster) -> None:
+    attempt = runs(instance)
+    give_volume(instance, cluster)
+    plan(cluster, MaintenancePolicy.MOVE)
+    assert told() == ["maintenance_planned", "maintenance_stays"]
+    for _ in range(2):
+        maintaining.keep_windows(at=OPENS)
+    instance.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (instance.desired, attempt.leave_wished_at) == ("running", None)
+    assert told() == ["maintenance_planned", "maintenance_stays"]
+
+
+def test_volumes_let_it_go_to_another_node_of_their_cluster(cluster: Cluster) -> None:
+    first = Node.objects.get()
+    raw = [factory.raw_node(uid=first.uid), factory.raw_node(name="node-2")]
+    nodes = factory.add_nodes(cluster, *raw)
+    instance = factory.launch()
+    attempt = runs(instance)
+    give_volume(instance, cluster)
+    plan(cluster, MaintenancePolicy.MOVE, nodes=[nodes["node-1"]])
+    maintaining.keep_windows(at=OPENS)
+    attempt.refresh_from_db()
+    assert attempt.leave_wished_at == OPENS
+    assert told() == ["maintenance_planned", "maintenance_moved"]
+
+
+def test_a_sweep_in_a_window_wishes_and_tells_nothing_twice(
+    instance: Instance, cluster: Cluster, django_assert_max_num_queries: Any
+) -> None:
+    runs(instance)
+    plan(cluster, MaintenancePolicy.MOVE)
+    maintaining.keep_windows(at=OPENS)
+    wished = Instance.objects.values("generation", "next_reconcile_at").get()
+    # Nothing is written, and what is asked does not grow with those who run there.
+    with django_assert_max_num_queries(13) as asked:
+        maintaining.keep_windows(at=OPENS + timedelta(seconds=10))
+    assert Instance.objects.values("generation", "next_reconcile_at").get() == wished
+    assert not [one for one in asked if not one["sql"].startswith("SELECT")]
 
 
 def test_one_that_ends_by_itself_meanwhile_holds_nobody_up(

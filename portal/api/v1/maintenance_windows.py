@@ -59,7 +59,10 @@ class NewWindowSerializer(serializers.Serializer[Any]):
 
 
 class AffectedSerializer(serializers.Serializer[Any]):
-    """One instance in the way, and whether its lease ends before the window opens."""
+    """One instance in the way, and whether its lease ends before the window opens.
+
+    A bound one is not moved: its volumes are on the cluster, and no other node of it would do.
+    """
 
     instance_id = serializers.UUIDField(source="instance.pk")
     tenant_id = serializers.IntegerField(source="instance.tenant_id")
@@ -67,6 +70,7 @@ class AffectedSerializer(serializers.Serializer[Any]):
     ends_at = serializers.DateTimeField(source="instance.ends_at", allow_null=True)
     node_name = serializers.CharField()
     is_gone_by_then = serializers.BooleanField()
+    is_bound = serializers.BooleanField()
 
 
 class WindowFilter(django_filters.FilterSet):
