@@ -8,9 +8,10 @@ so that who replaced whose, and when, can be read.
 import base64
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -116,14 +117,12 @@ def check_login(*, host: str, username: str, password: str) -> None:
 
 
 def _is_plain(text: str) -> bool:
-    # Neither control characters nor halves of characters, which no encoding has.
-    return not any(ord(sign) < 32 or 0x7F <= ord(sign) < 0xA0 for sign in text) and not any(
-        0xD800 <= ord(sign) < 0xE000 for sign in text
-    )
+    # Cc are control characters, Cs halves of characters, which no encoding has.
+    return not any(unicodedata.category(sign) in ("Cc", "Cs") for sign in text)
 
 
 @transaction.atomic
-def _replace(given: dict[str, object], *, by: str, at: datetime) -> RegistryLogin:
+def _replace(given: dict[str, Any], *, by: str, at: datetime) -> RegistryLogin:
     before = RegistryLogin.objects.filter(tenant_id=given["tenant_id"], host=given["host"])
     _end(before, by=by, at=at)
     return RegistryLogin.objects.create(**given)

@@ -48,7 +48,7 @@ class NodeImages:
         self._cluster = cluster
         self._node_name = node_name
         self._present = set(present)
-        self._delivered = frozenset(present)
+        self._delivered = set(present)
         self._pulls: dict[tuple[str, str], _Pull] = {}
         # Images an operator made fail, to see what a pull error does.
         self.broken: set[str] = set()
@@ -66,6 +66,7 @@ class NodeImages:
     def drop(self, name: str) -> None:
         """Take an image off the node, so that it has to be pulled again."""
         self._present.discard(name)
+        self._delivered.discard(name)
 
     def want(self, stored: Stored, container: ContainerRun, *, wake: Callable[[], None]) -> None:
         """Ask for a container's image; `wake` is called when there is news of it."""
