@@ -87,16 +87,16 @@ def test_the_end_of_a_run(attempt: Attempt, surroundings: Surroundings) -> None:
 
 
 def test_those_that_wait_share_what_they_can(cluster: Cluster, surroundings: Surroundings) -> None:
-    attempts = [make_attempt(factory.launch()) for _ in range(4)]
+    attempts = [make_attempt(factory.launch()) for _ in range(3)]
     sights = [
         sight(attempt, state=factory.running(), devices=[f"npu{number}"])
         for number, attempt in enumerate(attempts)
     ]
     # Two for the transaction, and three that look up or tell all of them.
-    assert statements_for(*sights, surroundings=surroundings) <= 5 + 4 * 7
-    assert UsageInterval.objects.count() == Allocation.objects.count() == 4
+    assert statements_for(*sights, surroundings=surroundings) <= 5 + 3 * 7
+    assert UsageInterval.objects.count() == Allocation.objects.count() == 3
     due = Instance.objects.filter(next_reconcile_at=AT, observation_seq=1)
-    assert due.count() == 4
+    assert due.count() == 3
     assert auditing.audit_usage() == []
 
 
@@ -176,7 +176,7 @@ def test_a_device_freed_and_given_again_among_those_that_wait(
 def test_a_node_vouches_for_all_its_new_runs_at_once(
     cluster: Cluster, surroundings: Surroundings
 ) -> None:
-    for number in range(6):
+    for number in range(3):
         attempt = make_attempt(factory.launch())
         raw = factory.raw_pod(attempt, state=factory.running(), devices=[f"npu{number}"])
         take(surroundings, raw)
@@ -186,7 +186,7 @@ def test_a_node_vouches_for_all_its_new_runs_at_once(
         relisting._name_witnesses(node, pods, AT)
     # As many as for one, with the making of the witness.
     assert len(captured) <= 12
-    assert UsageInterval.objects.filter(witness__ref=f"{node.uid}/{node.boot_id}").count() == 6
+    assert UsageInterval.objects.filter(witness__ref=f"{node.uid}/{node.boot_id}").count() == 3
     assert not ObservedPod.objects.filter(witness_ref="").exists()
 
 
