@@ -1,12 +1,15 @@
 """Print what an operator watches, for Prometheus.
 
-Read by address like the health probes, before anything looks at the Host header: from the
-machine itself, or with `Authorization: Bearer <METRICS_TOKEN>` from elsewhere.
+Read by address like the health probes, before anything looks at the Host header, with
+`Authorization: Bearer <METRICS_TOKEN>`.  Without a token only a farm that is told of nowhere
+but on its own machine answers, and only to that machine.
 """
 
 import secrets
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +19,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from provisioning import measuring
+
+_PASSED_ON: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 
 
 def show(request: HttpRequest) -> HttpResponse:
@@ -52,8 +57,33 @@ def _may_read(request: HttpRequest) -> bool:
     expected = f"Bearer {settings.METRICS_TOKEN}".encode()
     if settings.METRICS_TOKEN:
         return secrets.compare_digest(given, expected)
-    address = request.META.get("REMOTE_ADDR") or ""
+    return _is_told_of_one_machine() and _comes_from_it(request)
+
+
+def _is_told_of_one_machine() -> bool:
+    """Say whether the farm is known nowhere else, so that no proxy can stand before it."""
+    is_behind_proxy = settings.SECURE_PROXY_SSL_HEADER is not None
+    return not is_behind_proxy and _names_loopback(settings.FARM_ADDRESS)
+
+
+def _comes_from_it(request: HttpRequest) -> bool:
+    # To us whoever comes through a proxy on this machine comes from it; the name that was asked
+    # for, or what the proxy adds, may tell.
+    is_direct = not any(name in request.headers for name in _PASSED_ON)
+    asked = f"//{request.META.get('HTTP_HOST', '')}"
+    return is_direct and _is_loopback(request.META.get("REMOTE_ADDR")) and _names_loopback(asked)
+
+
+def _names_loopback(address: str) -> bool:
     try:
-        return ip_address(address).is_loopback and "X-Forwarded-For" not in request.headers
+        host = urlsplit(address).hostname
+    except ValueError:
+        return False
+    return host == "localhost" or _is_loopback(host)
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return ip_address(host or "").is_loopback
     except ValueError:
         return False

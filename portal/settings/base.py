@@ -339,9 +339,9 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- operating ------------------------------------------------------------
-# Without a token the metrics are told to the machine itself alone.
 # A worker in which no task has run for so long ends, and is started again: longer than any task.
 WORKER_DEAF_AFTER_S = env.float("WORKER_DEAF_AFTER_S", default=120.0)
+# Without a token the metrics are told to the machine itself alone, and behind a proxy to nobody.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- devices --------------------------------------------------------------

@@ -27,7 +27,7 @@ def cluster() -> Cluster:
 
 
 def read(client: Client, **headers: str) -> dict[str, float]:
-    answer = client.get("/metrics", headers=headers)
+    answer = client.get("/metrics", headers={"Host": "localhost", **headers})
     assert answer.status_code == 200, answer.content
     return {
         "".join([sample.name, *(f" {k}={v}" for k, v in sorted(sample.labels.items()))]): (
@@ -96,14 +96,37 @@ def test_devices_are_counted_by_pool(client: Client, cluster: Cluster) -> None:
         ("::1", {}, 200),
         ("10.0.0.7", {}, 403),
         ("", {}, 403),
+        ("127.0.0.1", {"Host": "[::1]:8000"}, 200),
         ("127.0.0.1", {"X-Forwarded-For": "10.0.0.7"}, 403),
+        ("127.0.0.1", {"Via": "1.1 front"}, 403),
+        ("127.0.0.1", {"Host": "farm.example"}, 403),
+        ("127.0.0.1", {"Host": "["}, 403),
     ],
 )
 def test_without_a_token_only_the_machine_itself_reads(
     client: Client, address: str, headers: dict[str, str], status: int
 ) -> None:
-    answer = client.get("/metrics", headers=headers, REMOTE_ADDR=address)
+    named = {"Host": "127.0.0.1:8000", **headers}
+    answer = client.get("/metrics", headers=named, REMOTE_ADDR=address)
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FARM_ADDRESS", "https://farm.example"),
+        ("SECURE_PROXY_SSL_HEADER", ("HTTP_X_FORWARDED_PROTO", "https")),
+    ],
+)
+def test_behind_a_proxy_nobody_reads_without_a_token(
+    client: Client, settings: Settings, name: str, value: object
+) -> None:
+    # A proxy on this machine that adds nothing looks just as the machine itself.
+    assert read(client)
+    setattr(settings, name, value)
+    assert client.get("/metrics", headers={"Host": "localhost"}).status_code == 403
+    settings.METRICS_TOKEN = "pear"
+    assert read(client, Authorization="Bearer pear")
 
 
 def test_with_a_token_only_the_token_reads(client: Client, settings: Settings) -> None:
