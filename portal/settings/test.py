@@ -5,7 +5,10 @@ import os
 from portal.engines import throwaway
 
 if "DATABASE_URL" not in os.environ:
-    os.environ.update(throwaway.start(synchronous_commit="off"))
+    # Whoever waits inside the database cannot be told that a test's time is up.
+    os.environ.update(
+        throwaway.start(synchronous_commit="off", lock_timeout="60s", statement_timeout="240s")
+    )
 
 from portal.settings.base import *  # noqa: F403
 

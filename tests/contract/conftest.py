@@ -18,6 +18,7 @@ from tests.contract.api import Api, Json
 from tests.contract.reached import inside, web
 from tests.contract.skips import ALLOWED
 from tests.contract.spaces import Space
+from tests.sandbox.processes import MORTAL
 
 __all__ = ["inside", "web"]
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def start_sandbox(folder: Path, *, farm: Path, port: int = 0) -> subprocess.Popen[bytes]:
     """A sandbox process that is ready to be asked."""
-    command = [sys.executable, "-m", "provisioning.sandbox", "--port", str(port)]
+    command = [*MORTAL, sys.executable, "-m", "provisioning.sandbox", "--port", str(port)]
     command += ["--state", str(folder), "--farm", str(farm)]
     ready = folder / "ready"
     ready.unlink(missing_ok=True)

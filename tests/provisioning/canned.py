@@ -67,7 +67,10 @@ def serve() -> Iterator[Canned]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    # The interpreter waits for its other threads before it calls what is to be called at exit.
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     canned.url = f"http://127.0.0.1:{server.server_port}"
     try:

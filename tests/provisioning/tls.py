@@ -80,7 +80,9 @@ class Authority:
 
         context = self._server_context()
         server = Quiet(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         thread.start()
         found.url = f"https://127.0.0.1:{server.server_port}"
         try:

@@ -17,6 +17,8 @@ from provisioning.sandbox.objects import Json
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
+# Nobody is left behind by a test run that was killed.
+MORTAL = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 class Process:
@@ -30,7 +32,8 @@ class Process:
         self._pool = urllib3.PoolManager(maxsize=8)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "provisioning.sandbox", "--port", str(self._port)]
+        command = [*MORTAL, sys.executable, "-m", "provisioning.sandbox"]
+        command += ["--port", str(self._port)]
         command += ["--state", str(self.folder), "--farm", str(self._farm)]
         # A killed sandbox leaves the sign of the last start behind; the new one takes it away.
         ready = self.folder / "ready"
