@@ -13,8 +13,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 # The database has half a minute to stop; what takes longer than this will take for ever.
 GOODBYE_S = 60
 # It stops with the interpreter, which it serves to the end.
