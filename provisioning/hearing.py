@@ -29,5 +29,5 @@ def hear_slices(
 
 
 def _health_of(device: SlicedDevice) -> Health:
-    # Its driver taints what it would not have anybody use.
-    return Health.UNHEALTHY if device.taints else Health.HEALTHY
+    # What is only closed to new pods, as before an upgrade, works for whoever holds it.
+    return Health.UNHEALTHY if device.is_ill else Health.HEALTHY

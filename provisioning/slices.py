@@ -14,21 +14,27 @@ from provisioning.models import AllocationMode, Family
 from provisioning.offering import Offer
 
 GROUP_VERSION: Final = "resource.k8s.io/v1"
-_CLOSED: Final = ("NoSchedule", "NoExecute")
+# The one keeps new pods away; the other is said of what not even its holder should use.
+_CLOSED: Final = frozenset({"NoSchedule", "NoExecute"})
+_ILL: Final = "NoExecute"
 
 Raw = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlicedDevice:
-    """One device as its driver publishes it; a tainted one is not handed out."""
+    """One device as its driver publishes it.
+
+    A closed one is not handed out any more, and its holder keeps it; an ill one is of no use.
+    """
 
     driver: str
     pool: str
     name: str
     node_name: str
     attributes: Mapping[str, Any]
-    taints: tuple[str, ...] = ()
+    is_closed: bool = False
+    is_ill: bool = False
 
     @property
     def id(self) -> str:
@@ -77,7 +83,7 @@ def offers_of(
                     family=family,
                     resource_name=family.dra["device_class"],
                     capacity=len(of_it),
-                    allocatable=sum(1 for device in of_it if not device.taints),
+                    allocatable=sum(1 for device in of_it if not device.is_closed),
                     allocation=AllocationMode.DRA,
                 )
             )
@@ -111,17 +117,15 @@ def _device(spec: Raw, device: Raw) -> Iterable[SlicedDevice]:
     node_name = spec.get("nodeName") or device.get("nodeName")
     if not node_name or device.get("consumesCounters"):
         return
+    effects = {taint.get("effect") for taint in device.get("taints") or ()}
     yield SlicedDevice(
         driver=str(spec["driver"]),
         pool=str(spec["pool"]["name"]),
         name=str(device["name"]),
         node_name=str(node_name),
         attributes={key: _value(value) for key, value in (device.get("attributes") or {}).items()},
-        taints=tuple(
-            str(taint.get("key"))
-            for taint in device.get("taints") or ()
-            if taint.get("effect") in _CLOSED
-        ),
+        is_closed=not _CLOSED.isdisjoint(effects),
+        is_ill=_ILL in effects,
     )
 
 

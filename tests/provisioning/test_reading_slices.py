@@ -8,7 +8,15 @@ import pytest
 
 from provisioning import deviceclaims, inventorying, slices
 from provisioning.manifests import hash_of, pod_for
-from provisioning.models import AllocationMode, Device, Family, NodeCapacity, NodeWarning, Pool
+from provisioning.models import (
+    AllocationMode,
+    Device,
+    Family,
+    NodeCapacity,
+    NodeWarning,
+    Outage,
+    Pool,
+)
 from provisioning.specs import Device as Told
 from provisioning.specs import DeviceRequest
 from tests.factories import provisioning as factory
@@ -96,8 +104,17 @@ def test_without_its_class_nobody_can_claim_a_device(cluster: None) -> None:
     assert not Pool.objects.exists()
 
 
-def test_a_tainted_device_is_there_and_not_for_sale(cluster: None) -> None:
-    taint = [{"key": "ill", "effect": "NoSchedule"}]
+def test_a_device_closed_to_new_pods_is_not_ill(cluster: None) -> None:
+    taint = [{"key": "upgrade", "effect": "NoSchedule"}, {"key": "seen", "effect": "None"}]
+    publish(piece(device("npu0", taints=taint), device("npu1")))
+    row = NodeCapacity.objects.get()
+    assert (row.capacity, row.allocatable) == (2, 1)
+    assert set(Device.objects.values_list("health", flat=True)) == {"healthy"}
+    assert not Outage.objects.exists()
+
+
+def test_an_ill_device_is_there_and_not_for_sale(cluster: None) -> None:
+    taint = [{"key": "ill", "effect": "NoExecute"}]
     publish(piece(device("npu0", taints=taint), device("npu1")))
     row = NodeCapacity.objects.get()
     assert (row.capacity, row.allocatable) == (2, 1)

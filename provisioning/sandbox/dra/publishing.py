@@ -66,5 +66,5 @@ def _device(product: Product, index: int, ill: Collection[str]) -> Json:
     if product.memory:
         device["capacity"] = {"memory": {"value": product.memory}}
     if is_ill(product, index, ill):
-        device["taints"] = [{"key": ILL_TAINT, "value": "true", "effect": "NoSchedule"}]
+        device["taints"] = [{"key": ILL_TAINT, "value": "true", "effect": "NoExecute"}]
     return device
