@@ -53,6 +53,7 @@ def test_nobody_does_what_they_may_not_see() -> None:
         Action.MANAGE_BILLING: Action.VIEW_INVOICE,
         Action.MANAGE_PRICES: Action.VIEW_PRICES,
         Action.MANAGE_CLUSTER: Action.VIEW_CLUSTER,
+        Action.MANAGE_REGISTRY_LOGIN: Action.VIEW_REGISTRY_LOGIN,
     }
     for role, allowed in access.POLICY.items():
         for act, look in seen_by.items():

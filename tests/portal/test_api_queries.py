@@ -15,7 +15,7 @@ from portal.requests import storing
 from portal.tenants import issuing, joining
 from portal.tenants.access import Role, StaffRole
 from portal.tenants.models import PlatformRole, Tenant, User
-from provisioning import images, maintaining
+from provisioning import images, maintaining, registries
 from provisioning.models import DeadLetter, Device, Instance, Pool, RuntimeImage
 from tests.factories import portal as factory
 from tests.factories import provisioning as provisioning_factory
@@ -92,6 +92,8 @@ def _add_cluster(word: str, tenant: Tenant, catalog: Catalog) -> None:
     )
     pattern = f"registry.example/{word}/*"
     images.allow_image(tenant_id=tenant.pk, pattern=pattern, by="erin", at=NOON)
+    login = {"host": f"{word}.example", "username": word, "password": word}
+    registries.store_login(tenant_id=tenant.pk, **login, by="alice", at=NOON)
 
 
 def _tell(word: str, tenant: Tenant, alice: User) -> None:
