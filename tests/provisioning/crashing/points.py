@@ -134,8 +134,7 @@ def mark_watcher(reaper: Reaper) -> None:
 
     Of several changes written together each is met one by one; committed are all of them.
     """
-    see, lose = sighting.see_pod, sighting.lose_pod
-    together = observing.observe_together
+    see, lose, tell = sighting.see_pod, sighting.lose_pod, sighting.tell_instances
     written: list[tuple[object, str]] = []
 
     def seen(of: Any, observation: Any) -> bool:
@@ -152,22 +151,28 @@ def mark_watcher(reaper: Reaper) -> None:
         reaper.about(instance_id, step)
         reaper.reach()
 
-    def taken(*args: Any, **words: Any) -> bool:
-        written.clear()
-        is_new = together(*args, **words)
-        for instance_id, step in written:
-            reaper.about(instance_id, step)
-            reaper.reach("committed")
-        return is_new
-
     def told(of: Any) -> None:
         tell(of)
+        _reach("instance told, not committed")
+
+    def _reach(what: str) -> None:
         for instance_id, step in written:
             reaper.about(instance_id, step)
-            reaper.reach("instance told, not committed")
+            reaper.reach(what)
 
-    tell = sighting.tell_instances
-    _put(observing, "observe_together", taken)
+    def _committing(name: str) -> None:
+        original = getattr(observing, name)
+
+        def marked(*args: Any, **words: Any) -> Any:
+            written.clear()
+            answer = original(*args, **words)
+            _reach("committed")
+            return answer
+
+        _put(observing, name, marked)
+
+    _committing("observe_together")
+    _committing("miss_pod")
     _put(sighting, "see_pod", seen)
     _put(sighting, "lose_pod", lost)
     _put(sighting, "tell_instances", told)
