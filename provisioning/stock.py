@@ -105,9 +105,12 @@ def _take_held(pools: list[Pool], shelves: Shelves) -> dict[int, int]:
             "uid", "node_name", "devices"
         )
     }
+    kin = {pool.pk: (pool.cluster_id, pool.family_id) for pool in pools}
+    heirs = {(*kin[shelf.pool_id], shelf.node_name): shelf for shelf in shelves.values()}
     for pool_id, uid, count in held:
         node, devices = seen.get(uid, ("", []))
-        shelf = shelves.get((pool_id, node))
+        # A node that offers its devices by another name now has them still in use by the old one.
+        shelf = shelves.get((pool_id, node)) or heirs.get((*kin[pool_id], node))
         if shelf is not None:
             shelf.held += count
             shelf.held_ids |= {device["device_id"] for device in devices}

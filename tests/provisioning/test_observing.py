@@ -16,6 +16,7 @@ from provisioning.models import (
     Attempt,
     Cluster,
     Instance,
+    NodeCapacity,
     ObservedPod,
     Pool,
     Transition,
@@ -353,3 +354,18 @@ def test_a_finished_pod_holds_no_devices(attempt: Attempt) -> None:
     observe(attempt, phase="Failed", state=ended())
     assert not stock.holding([pool]).exists()
     assert Attempt.objects.get().state == AttemptState.CREATED
+
+
+@pytest.mark.parametrize("allocation", ["device_plugin", "dra"])
+def test_devices_offered_by_another_name_are_not_sold_twice(
+    attempt: Attempt, allocation: str
+) -> None:
+    observe(attempt, state=factory.running(), devices=["npu3"])
+    old = Pool.objects.get()
+    new = Pool.objects.create(
+        cluster=old.cluster, family=old.family, resource_name="npu.new", allocation=allocation
+    )
+    NodeCapacity.objects.update(pool=new)
+    shelves, promised = stock.shelves_of([old, new])
+    assert {key: shelf.free for key, shelf in shelves.items()} == {(new.pk, "node-1"): 7}
+    assert not promised
