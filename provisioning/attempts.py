@@ -95,7 +95,8 @@ def attempt_of(pod: ObservedPod, tried: Iterable[Attempt]) -> Attempt | None:
     """Return the attempt a pod is of; None for one that merely carries our labels.
 
     Labels can be changed and copied by hand, UIDs and names cannot.  What was asked for
-    tells a pod only until its answer has told the UID.
+    tells a pod only until its answer has told the UID.  One that was given up with its
+    cluster has no pod any more, whatever comes back.
     """
     for attempt in tried:
         is_named = (
@@ -104,7 +105,8 @@ def attempt_of(pod: ObservedPod, tried: Iterable[Attempt]) -> Attempt | None:
             and attempt.pod_name == pod.name
         )
         is_asked_for = attempt.uid is None and attempt.spec_hash == pod.spec_hash
-        if is_named and (attempt.uid == pod.uid or is_asked_for):
+        is_it = attempt.uid == pod.uid or is_asked_for
+        if is_named and is_it and attempt.lost_at is None:
             return attempt
     return None
 
@@ -115,7 +117,7 @@ def attempts_of_pod(*, uid: Any, spec_hash: Any, **place: Any) -> QuerySet[Attem
     `place` is the pod's `cluster`, `namespace` and `pod_name`.
     """
     is_it = Q(uid=uid) | Q(uid__isnull=True, spec_hash=spec_hash)
-    return Attempt.objects.filter(is_it, **place)
+    return Attempt.objects.filter(is_it, lost_at__isnull=True, **place)
 
 
 def owner_of(pod: ObservedPod) -> Instance | None:

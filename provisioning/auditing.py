@@ -24,6 +24,7 @@ class Told:
     started_at: datetime | None
     finished_at: datetime | None
     given_up_at: datetime | None
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,15 @@ def recompute(rows: Iterable[UsageEvidence]) -> list[Told]:
     for row in rows:
         run = (row.cluster_id, row.pod_uid, row.container_id)
         before = runs.get(run) or Told(run=run, started_at=None, finished_at=None, given_up_at=None)
+        if before.is_lost:
+            continue
         gave_up = row.kind in witnessed.GIVEN_UP
         runs[run] = Told(
             run=run,
             started_at=before.started_at or podstatus.instant_of(row.said.get("started_at")),
             finished_at=before.finished_at or podstatus.instant_of(row.said.get("finished_at")),
             given_up_at=before.given_up_at or (row.observed_at if gave_up else None),
+            is_lost=row.kind == witnessed.DECLARED_LOST,
         )
     return list(runs.values())
 

@@ -13,7 +13,7 @@ from django.core.validators import validate_slug
 from django.db import transaction
 from django.db.models import F
 
-from provisioning import probing, queueing
+from provisioning import losing, probing, queueing
 from provisioning.cluster import kubeconfigs, reviewing
 from provisioning.cluster.connections import trying
 from provisioning.cluster.sealing import seal
@@ -88,8 +88,11 @@ def pause_cluster(*, cluster: Cluster) -> None:
 
 
 def resume_cluster(*, cluster: Cluster, at: datetime) -> None:
-    """Place on the cluster again."""
-    _turn(cluster, ClusterState.ACTIVE, of=(ClusterState.PAUSED, ClusterState.DRAINING))
+    """Place on the cluster again; on a lost one once it has shown itself, and empty."""
+    if Cluster.objects.filter(pk=cluster.pk, state=ClusterState.LOST).exists():
+        losing.refuse_unless_back(cluster)
+    before = (ClusterState.PAUSED, ClusterState.DRAINING, ClusterState.LOST)
+    _turn(cluster, ClusterState.ACTIVE, of=before)
     families = cluster.pools.values_list("family", flat=True).distinct().order_by("family")
     for family_id in list(families):
         queueing.wake_queue(family_id=family_id, at=at)
@@ -99,7 +102,7 @@ def _turn(cluster: Cluster, to: ClusterState, *, of: tuple[ClusterState, ...]) -
     # A second click finds it done.
     turned = Cluster.objects.filter(pk=cluster.pk, state__in=(*of, to)).update(state=to)
     if not turned:
-        raise IllegalClusterState("It has been removed.")
+        raise IllegalClusterState("It has been removed or declared lost.")
 
 
 def _refuse_name(name: str) -> None:

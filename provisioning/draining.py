@@ -2,9 +2,11 @@
 
 A draining cluster takes nothing new.  What runs there leaves by the end of its lease, or
 because an operator moves or stops it; its tenant is told.  Once nothing of ours is left the
-cluster can be removed: its credentials go, its history stays.
+cluster can be removed: its credentials go, its history stays.  One that will not answer any
+more is given up first (`losing`).
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -13,7 +15,13 @@ from django.db.models import QuerySet
 
 from provisioning import events, installation, moving, stopping
 from provisioning.cluster import asking
-from provisioning.errors import ClusterInUse, IllegalClusterState, InstanceStaysHere
+from provisioning.errors import (
+    ClusterInUse,
+    ClusterRefused,
+    ClusterUnreachable,
+    IllegalClusterState,
+    InstanceStaysHere,
+)
 from provisioning.models import (
     Attempt,
     Cluster,
@@ -45,11 +53,12 @@ class Remains:
 def drain_cluster(*, cluster: Cluster, at: datetime) -> None:
     """Place nothing more on the cluster, and tell everybody who runs there."""
     with transaction.atomic():
-        kept = Cluster.objects.filter(pk=cluster.pk).exclude(state=ClusterState.REMOVED)
+        over = (ClusterState.LOST, ClusterState.REMOVED)
+        kept = Cluster.objects.filter(pk=cluster.pk).exclude(state__in=over)
         turned = kept.exclude(state=ClusterState.DRAINING).update(state=ClusterState.DRAINING)
         if not turned:
             if not kept.exists():
-                raise IllegalClusterState("It has been removed.")
+                raise IllegalClusterState("It has been removed or declared lost.")
             return
         for instance in instances_on(cluster):
             _tell("cluster_draining", instance, cluster, at)
@@ -87,23 +96,28 @@ def stop_on_cluster(*, instance: Instance, at: datetime) -> None:
 def remains_on(cluster: Cluster) -> Remains:
     """Count what of ours is on a cluster, as far as we know."""
     gone = (VolumeState.DELETED, VolumeState.LOST)
+    secrets = ConfidedSecret.objects.filter(attempt__cluster=cluster, deleted_at=None)
     return Remains(
         instances=instances_on(cluster).count(),
         pods=ObservedPod.objects.filter(cluster=cluster, gone_at__isnull=True).count(),
         volumes=Volume.objects.filter(cluster=cluster).exclude(state__in=gone).count(),
-        secrets=ConfidedSecret.objects.filter(attempt__cluster=cluster, deleted_at=None).count(),
+        # What lies on a lost cluster is deleted should it come back, and is waited for no more.
+        secrets=secrets.filter(attempt__lost_at=None).count(),
     )
 
 
 def remove_cluster(*, cluster: Cluster, at: datetime) -> None:
-    """Let a drained cluster go.  Raises `ClusterInUse`; asks the cluster itself, too."""
+    """Let a drained or lost cluster go.  Raises `ClusterInUse`; asks the cluster itself, too."""
     if cluster.state != ClusterState.REMOVED:
-        _refuse_if_pods_are_there(cluster)
+        # Of a lost one nobody expects an answer; what it says all the same counts.
+        silence = (ClusterUnreachable, ClusterRefused) if cluster.state == ClusterState.LOST else ()
+        with suppress(*silence):
+            _refuse_if_pods_are_there(cluster)
     with transaction.atomic():
         fresh = Cluster.objects.select_for_update().get(pk=cluster.pk)
         if fresh.state == ClusterState.REMOVED:
             return
-        if fresh.state != ClusterState.DRAINING:
+        if fresh.state not in (ClusterState.DRAINING, ClusterState.LOST):
             raise IllegalClusterState("It has to be drained first.")
         _refuse_if_used(fresh)
         _forget_how_to_reach(fresh, at)

@@ -129,6 +129,18 @@ class IllegalClusterState(ProvisioningError):
     code = "illegal_cluster_state"
 
 
+class ClusterAnswers(ProvisioningError):
+    """Only a cluster that has not answered for a while can be declared lost."""
+
+    code = "cluster_answers"
+
+
+class NotConfirmed(ProvisioningError):
+    """The cluster's own name and a reason have to be given."""
+
+    code = "not_confirmed"
+
+
 class InstanceStaysHere(ProvisioningError):
     """This instance cannot be moved to another cluster."""
 

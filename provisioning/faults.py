@@ -26,7 +26,7 @@ DISRUPTIONS: Final = {
 }
 # What the cluster did on purpose has a budget of its own; a lost node is nobody's failure.
 DISRUPTED: Final = frozenset({"preempted", "drained", "node_shut_down"})
-UNCOUNTED: Final = frozenset({"node_lost", "moved"})
+UNCOUNTED: Final = frozenset({"node_lost", "cluster_lost", "moved"})
 # A device plugin that starts after the kubelet needs this long before another try makes sense.
 PLUGIN_PAUSE: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = 300.0

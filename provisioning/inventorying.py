@@ -80,6 +80,12 @@ def record_nodes(
     return nodes
 
 
+@transaction.atomic
+def forget_nodes(*, cluster: Cluster, at: datetime) -> None:
+    """Write that none of a cluster's nodes is there any more."""
+    _leave(list(Node.objects.filter(cluster=cluster, gone_at__isnull=True)), at)
+
+
 def _read(node: Raw, renewed: Mapping[str, datetime | None]) -> Found:
     metadata, status = node["metadata"], node.get("status") or {}
     conditions = {c.get("type"): c for c in status.get("conditions") or ()}

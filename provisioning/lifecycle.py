@@ -175,6 +175,9 @@ def _clears_away(of: Situation) -> Step | None:
 
 
 def _tries_again(of: Situation, now: datetime) -> Step:
+    if of.lost_volumes:
+        # What was on them is gone: an empty one in their place would be no help to anybody.
+        return Move(to=S.FAILED, reason="volume_lost", message=", ".join(of.lost_volumes))
     if of.state is S.RECOVERING:
         if of.attempts_lately >= MOST_ATTEMPTS:
             return Move(to=S.FAILED, reason="too_many_attempts", dead_letter="too_many_attempts")
@@ -189,7 +192,7 @@ def _tries_again(of: Situation, now: datetime) -> Step:
 
 def _provisions(of: Situation, now: datetime) -> Step:
     if of.live is None:
-        return Move(to=S.QUEUED, reason="attempt_dropped")
+        return Move(to=S.QUEUED, reason=_why_gone(of, "attempt_dropped"))
     if of.live.uid is not None:
         return Move(to=S.SCHEDULING, reason="pod_adopted")
     if of.pod is not None:
@@ -206,7 +209,7 @@ def _provisions(of: Situation, now: datetime) -> Step:
 
 def _continues(of: Situation, now: datetime) -> Step:
     if of.live is None:
-        return Move(to=S.RECOVERING, reason="pod_vanished")
+        return Move(to=S.RECOVERING, reason=_why_gone(of, "pod_vanished"))
     if of.pod is None:
         return _not_seen(of, of.live)
     if of.live.is_leaving and not of.pod.is_deleting and not of.pod.is_over:
@@ -217,6 +220,10 @@ def _continues(of: Situation, now: datetime) -> Step:
     if move.to is of.state:
         return _waits(of, move, now)
     return move if is_legal(from_state=of.state, to=move.to) else Rest(again=POLL)
+
+
+def _why_gone(of: Situation, usual: str) -> str:
+    return "cluster_lost" if of.attempt is not None and of.attempt.is_lost else usual
 
 
 def _not_seen(of: Situation, live: AttemptView) -> Step:

@@ -65,7 +65,8 @@ def oldest_state_age(*, at: datetime) -> timedelta | None:
 
 
 def _followed() -> list[Cluster]:
-    return list(Cluster.objects.exclude(state=ClusterState.REMOVED))
+    # That a lost one is silent is known.
+    return list(Cluster.objects.exclude(state__in=(ClusterState.LOST, ClusterState.REMOVED)))
 
 
 def _clusters(at: datetime) -> Iterator[Reading]:

@@ -122,4 +122,4 @@ def _end(pod: ObservedPod) -> None:
 
 def _may_go(pod: ObservedPod) -> bool:
     never_ran = pod.settlement == Settlement.NEVER_RAN and (pod.phase in OVER or not pod.node_name)
-    return pod.settlement == Settlement.CLOSED or never_ran
+    return pod.settlement in (Settlement.CLOSED, Settlement.LOST) or never_ran

@@ -72,7 +72,8 @@ def _is_settled(cluster: Cluster, pod: Observation) -> bool:
     # The pod itself is asked as well: a watcher that is away has not seen its run.
     never_ran = seen.settlement == Settlement.NEVER_RAN and pod.started_at is None
     is_idle = pod.is_over or not pod.node_name
-    return seen.settlement == Settlement.CLOSED or (never_ran and is_idle)
+    is_settled = seen.settlement in (Settlement.CLOSED, Settlement.LOST)
+    return is_settled or (never_ran and is_idle)
 
 
 def _release(cluster: Cluster, pod: Observation) -> str:

@@ -25,7 +25,7 @@ from provisioning.models import (
     Transition,
 )
 from provisioning.names import Marks
-from provisioning.states import ENDED, AttemptState, Desired, Settlement, State, Supply
+from provisioning.states import ENDED, AttemptState, Desired, Settlement, State, Supply, VolumeState
 from provisioning.steps import Move
 from provisioning.views import AttemptView, PodView, Situation
 
@@ -118,6 +118,7 @@ def gather(claim: Claim, *, at: datetime) -> Pass:
             supply=_supply(instance, attempt, present),
             listed_at=attempt.cluster.last_list_at if attempt else None,
             is_namespace_ready=_is_namespace_ready(instance, attempt, marks),
+            lost_volumes=tuple(_lost_volumes(instance)),
         ),
     )
 
@@ -174,6 +175,11 @@ def _is_namespace_ready(instance: Instance, attempt: Attempt | None, marks: Mark
     return namespacing.is_ready(cluster=attempt.cluster, tenant_id=instance.tenant_id, marks=marks)
 
 
+def _lost_volumes(instance: Instance) -> list[str]:
+    mounted = (mount.volume for mount in instance.volumes.all())
+    return sorted(volume.name for volume in mounted if volume.state == VolumeState.LOST)
+
+
 def _attempt_view(attempt: Attempt | None) -> AttemptView | None:
     if attempt is None:
         return None
@@ -183,6 +189,7 @@ def _attempt_view(attempt: Attempt | None) -> AttemptView | None:
         uid=attempt.uid,
         created_at=attempt.created_at,
         is_leaving=attempt.leave_wished_at is not None,
+        is_lost=attempt.lost_at is not None,
     )
 
 

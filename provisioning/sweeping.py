@@ -1,7 +1,7 @@
 """What is done every few seconds whether or not anybody hints at it.
 
-Whether the database is as new as its clusters, leases that have ended, pods nobody knows,
-every instance and every volume that is due, routes to open ports, and secrets that have done
+Whether the database is as new as its clusters, leases that have ended, lost clusters, pods nobody
+knows, every instance and every volume that is due, routes to open ports, and secrets that have done
 their service.
 """
 
@@ -18,6 +18,7 @@ from provisioning import (
     counting,
     expiring,
     lingering,
+    losing,
     maintaining,
     marking,
     orphaned,
@@ -57,6 +58,10 @@ def _keep_windows(clock: Clock) -> None:
     maintaining.keep_windows(at=clock())
 
 
+def _follow_lost(clock: Clock) -> None:
+    losing.follow_lost(at=clock())
+
+
 def _drain_instances(clock: Clock) -> None:
     attaching.detach_gone(at=clock())
     reconciling.drain_due(clock=clock)
@@ -88,6 +93,7 @@ _STAGES: Final = (
     _compare_marks,
     _stop_expired,
     _keep_windows,
+    _follow_lost,
     _drain_instances,
     _drain_volumes,
     _follow_ports,

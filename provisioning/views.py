@@ -44,7 +44,7 @@ class PodView:
     @property
     def may_go(self) -> bool:
         """Whether its seconds are in the ledger, or can never be any."""
-        if self.settlement is Settlement.CLOSED:
+        if self.settlement in (Settlement.CLOSED, Settlement.LOST):
             return True
         # Between the bind and the kubelet's word a container may be running unseen.
         return self.settlement is Settlement.NEVER_RAN and (self.is_over or not self.is_scheduled)
@@ -59,6 +59,7 @@ class AttemptView:
     uid: UUID | None
     created_at: datetime | None
     is_leaving: bool = False
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,7 @@ class Situation:
     `vanished` numbers the attempts whose pod was seen and is there no more;
     `listed_at` is when the watcher's last complete list began.  Attempts the cluster itself
     cut short count apart, in `disruptions_lately`; those on a lost node not at all.
+    `lost_volumes` names what the instance mounts and will never have again.
     """
 
     seed: int
@@ -88,6 +90,7 @@ class Situation:
     supply: Supply = Supply.HERE
     listed_at: datetime | None = None
     is_namespace_ready: bool = False
+    lost_volumes: tuple[str, ...] = ()
 
     @property
     def live(self) -> AttemptView | None:

@@ -15,7 +15,9 @@ ENDED: Final = "ended"
 END_UNKNOWN: Final = "end_unknown"
 VANISHED: Final = "vanished"
 SUPERSEDED: Final = "superseded"
-GIVEN_UP: Final = frozenset({END_UNKNOWN, VANISHED, SUPERSEDED})
+# Not the cluster's word but a person's: whatever is told after it changes nothing.
+DECLARED_LOST: Final = "declared_lost"
+GIVEN_UP: Final = frozenset({END_UNKNOWN, VANISHED, SUPERSEDED, DECLARED_LOST})
 
 
 def kind_of(pod: ObservedPod, before: Mapping[str, Any]) -> str:

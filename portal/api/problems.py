@@ -62,6 +62,7 @@ STATUS: Final[dict[type[Exception], HTTPStatus]] = {
     provisioning.ClusterAlreadyAdded: HTTPStatus.CONFLICT,
     provisioning.AnotherCluster: HTTPStatus.CONFLICT,
     provisioning.ClusterInUse: HTTPStatus.CONFLICT,
+    provisioning.ClusterAnswers: HTTPStatus.CONFLICT,
     provisioning.IllegalClusterState: HTTPStatus.CONFLICT,
     provisioning.InstanceStaysHere: HTTPStatus.CONFLICT,
     provisioning.ClusterUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -32,7 +32,7 @@ WORDS: dict[str, Promise] = {
         "One of its volumes is still attached on a node that does not answer; nobody else may"
         " write to it."
     ),
-    "volume_lost": _("One of its volumes is lost."),
+    "volume_lost": _("One of its volumes is lost, and what was on it: it cannot start."),
     "no_pool_beside_volumes": _("The cluster of its volumes has none of these devices now."),
     # Volumes
     "volume_wished": _("Asked for; the cluster is told."),
@@ -46,6 +46,7 @@ WORDS: dict[str, Promise] = {
     "claim_deleted_outside": _("Somebody deleted it in the cluster; it goes when nobody uses it."),
     "claim_vanished": _("Somebody deleted it in the cluster; what was on it is gone."),
     "storage_vanished": _("The storage under it is gone."),
+    "lost_with_cluster": _("Its cluster is lost, and what was on it with it."),
     # On the way
     "placed": _("A place was found."),
     "pod_created": _("The cluster has taken the pod."),
@@ -60,6 +61,7 @@ WORDS: dict[str, Promise] = {
         "Its node does not answer. What it does meanwhile is not charged unless proved."
     ),
     "node_lost": _("Its node is lost; another place is being looked for."),
+    "cluster_lost": _("Its cluster is lost; another place is being looked for."),
     "pod_vanished": _("Its pod is gone from the cluster; another is being started."),
     "deleted_outside": _("Somebody deleted its pod in the cluster; another is being started."),
     "moved": _("It was asked to run elsewhere; another place is being looked for."),

@@ -64,6 +64,10 @@ SENTENCES: dict[str, Promise] = {
     "illegal_cluster_state": gettext_lazy(
         "In its present state this cannot be done with the cluster."
     ),
+    "cluster_answers": gettext_lazy(
+        "Only a cluster that has not answered for a while can be declared lost."
+    ),
+    "not_confirmed": gettext_lazy("Write the cluster's own name, and the reason."),
     "cannot_recreate": gettext_lazy("The instance cannot be known again from its pod."),
     "instance_busy": gettext_lazy("The instance is being worked on. Try again in a moment."),
     "instance_stays_here": gettext_lazy("This instance cannot be moved to another cluster."),
@@ -141,6 +145,7 @@ _WITH_DETAIL = frozenset(
         "image_not_allowed",
         "cluster_refused",
         "cluster_already_added",
+        "cluster_answers",
         "cluster_in_use",
         "illegal_cluster_state",
         "instance_stays_here",

@@ -57,6 +57,7 @@ CLUSTER = {
     "active": Shown(_("Takes new pods"), "good"),
     "paused": Shown(_("Paused"), "warn"),
     "draining": Shown(_("Draining"), "warn", is_moving=True),
+    "lost": Shown(_("Lost"), "bad"),
     "removed": Shown(_("Removed"), "calm"),
 }
 

@@ -102,6 +102,7 @@ CLUSTER: Routes = [
     path("resume/", cluster.resume, name="clusters-resume"),
     path("drain/", cluster.drain, name="clusters-drain"),
     path("remove/", cluster.remove, name="clusters-remove"),
+    path("lose/", cluster.lose, name="clusters-lose"),
     path("probe/", cluster.probe, name="clusters-probe"),
     path("gateway/", cluster.set_gateway, name="clusters-gateway"),
     path("gateway/remove/", cluster.remove_gateway, name="clusters-gateway-remove"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,8 @@ from portal.api import words
 from portal.api.resources import Resource, described_only
 from portal.tenants import scoping
 from portal.tenants.access import Action
-from provisioning import clusters, draining, examining, freshness, gateways, probing
-from provisioning.models import Cluster, ClusterFinding, ClusterGateway, Instance
+from provisioning import clusters, draining, examining, freshness, gateways, losing, probing
+from provisioning.models import Cluster, ClusterFinding, ClusterGateway, ClusterLoss, Instance
 from provisioning.routes import Edge
 from provisioning.states import Identity
 
@@ -61,6 +62,28 @@ class GatewaySerializer(serializers.ModelSerializer[ClusterGateway]):
         read_only_fields = fields[5:]
 
 
+class LossSerializer(serializers.ModelSerializer[ClusterLoss]):
+    """A person's word that a cluster is lost, and what ended with it."""
+
+    confirmation = serializers.CharField(
+        max_length=40, write_only=True, help_text="The name of the cluster."
+    )
+
+    class Meta:
+        model = ClusterLoss
+        fields = (
+            "confirmation",
+            "reason",
+            "declared_at",
+            "declared_by",
+            "heard_at",
+            "instance_count",
+            "run_count",
+            "volume_count",
+        )
+        read_only_fields = fields[2:]
+
+
 class ClusterSerializer(serializers.ModelSerializer[Cluster]):
     """A cluster, and how old our knowledge of it is; its credentials are never shown."""
 
@@ -71,6 +94,7 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
     own_credentials = serializers.SerializerMethodField()
     findings = FindingSerializer(many=True)
     gateway = serializers.SerializerMethodField()
+    losses = LossSerializer(many=True)
 
     class Meta:
         model = Cluster
@@ -84,6 +108,7 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
             "findings",
             "own_credentials",
             "gateway",
+            "losses",
             "examination_started_at",
             "added_at",
             "removed_at",
@@ -169,7 +194,7 @@ class ClusterViewSet(Resource):
         if not described_only(self):
             scoping.require_staff(self.caller, Action.VIEW_CLUSTER)
         known = Cluster.objects.defer("kubeconfig_encrypted")
-        return known.select_related("gateway").prefetch_related("findings", "credentials")
+        return known.select_related("gateway").prefetch_related("findings", "credentials", "losses")
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Age is told as of one instant for the whole answer."""
@@ -232,6 +257,13 @@ class ClusterViewSet(Resource):
     def remove(self, request: Request, pk: int) -> Response:
         """Let a drained cluster go, once nothing of ours is left on it."""
         return self._act(pk, _at(draining.remove_cluster))
+
+    @extend_schema(request=LossSerializer, responses=ClusterSerializer)
+    @action(detail=True, methods=["post"])
+    def lose(self, request: Request, pk: int) -> Response:
+        """Give up a cluster that will not answer any more; what was on it ends as last proved."""
+        given = {**self.read(LossSerializer), "by": self.caller.email}
+        return self._act(pk, _at(partial(losing.declare_lost, **given)))
 
     @extend_schema(request=CredentialsSerializer, responses=ClusterSerializer)
     @action(detail=True, methods=["post"])

@@ -71,6 +71,13 @@ class CredentialsForm(forms.Form):
         self.fields["identity"].choices = choices  # type: ignore[attr-defined]
 
 
+class LossForm(forms.Form):
+    """The cluster to give up, by its name, and why."""
+
+    confirmation = forms.CharField(max_length=40)
+    reason = forms.CharField(max_length=500)
+
+
 class GatewayForm(forms.Form):
     """The gateway at a cluster's edge, and the portal's service behind it."""
 

@@ -75,8 +75,9 @@ CLUSTERS = [
     Step("post", "/clusters/{id}/drain", who="erin", key=lambda w: w.cluster.pk),
     # It has to be drained first, and nobody answers there.
     Step("post", "/clusters/{id}/remove", who="erin", key=lambda w: w.cluster.pk, status=503),
+    # It was heard of a moment ago.
     Step(
-        "post", "/clusters/{id}/lose", who="erin", key=lambda w: w.cluster.pk,
+        "post", "/clusters/{id}/lose", who="erin", key=lambda w: w.cluster.pk, status=409,
         body=lambda w: {"confirmation": w.cluster.name, "reason": "The hall has burned."},
     ),
     Step(

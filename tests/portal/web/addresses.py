@@ -6,6 +6,7 @@ page without an entry fails.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.urls import reverse
 
@@ -70,6 +71,12 @@ def _account(world: World) -> Words:
 
 def _cluster(world: World) -> Words:
     provisioning_factory.add_cluster(name="east")
+    return {"name": "east"}
+
+
+def _silent_cluster(world: World) -> Words:
+    cluster = provisioning_factory.add_cluster(name="east")
+    Cluster.objects.filter(pk=cluster.pk).update(added_at=cluster.added_at - timedelta(days=90))
     return {"name": "east"}
 
 
@@ -259,6 +266,10 @@ ACTIONS = [
     Address("clusters-resume", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-drain", who="erin", verb="post", kwargs=_cluster, status=302),
     Address("clusters-remove", who="erin", verb="post", kwargs=_empty_cluster, status=302),
+    Address(
+        "clusters-lose", who="erin", verb="post", kwargs=_silent_cluster, status=302,
+        data=lambda _: {"confirmation": "east", "reason": "The hall has burned."},
+    ),
     Address("clusters-probe", who="erin", verb="post", kwargs=_empty_cluster, status=302),
     Address("clusters-gateway", who="erin", kwargs=_cluster),
     Address("clusters-gateway-remove", who="erin", verb="post", kwargs=_cluster, status=302),

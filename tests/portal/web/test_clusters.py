@@ -12,7 +12,7 @@ from django.utils import timezone
 from provisioning import clusters
 from provisioning.cluster import reviewing
 from provisioning.cluster.sealing import unseal
-from provisioning.models import Cluster, ClusterCredential, TenantNotice
+from provisioning.models import Attempt, Cluster, ClusterCredential, TenantNotice
 from tests.factories import provisioning as factory
 from tests.portal.web.conftest import Visits
 from tests.portal.web.world import World
@@ -108,6 +108,34 @@ def test_a_draining_cluster_is_emptied_by_hand(erins: Client, world: World) -> N
     assert world.instance.desired == "stopped"
     told = TenantNotice.objects.filter(instance_id=world.instance.pk).values_list("kind", flat=True)
     assert list(told) == ["cluster_draining", "instance_stopped_by_operator"]
+
+
+def test_a_silent_cluster_is_given_up_by_its_name_and_with_a_reason(
+    erins: Client, world: World
+) -> None:
+    cluster = factory.add_cluster(name="east")
+    Cluster.objects.update(added_at=cluster.added_at - timedelta(days=90))
+    factory.put_on(world.instance, cluster)
+    lose = "/staff/clusters/east/lose/"
+    assert lose in erins.get("/staff/clusters/east/").content.decode()
+    for words in ({"confirmation": "east"}, {"confirmation": "west", "reason": "It burned."}):
+        erins.post(lose, words)
+        assert Cluster.objects.get().state == "active"
+
+    erins.post(lose, {"confirmation": "east", "reason": "It burned."})
+
+    page = erins.get("/staff/clusters/east/").content.decode()
+    assert "It burned." in page
+    assert lose not in page
+    assert Attempt.objects.get().lost_at is not None
+    erins.post("/staff/clusters/east/remove/")
+    assert Cluster.objects.get().state == "removed"
+
+
+def test_a_cluster_heard_of_is_not_offered_to_be_given_up(erins: Client) -> None:
+    cluster = factory.add_cluster(name="east")
+    Cluster.objects.filter(pk=cluster.pk).update(last_event_at=timezone.now())
+    assert "/lose/" not in erins.get("/staff/clusters/east/").content.decode()
 
 
 def test_a_cluster_that_does_not_answer_is_not_added(erins: Client) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.forms.models import model_to_dict
@@ -22,9 +23,9 @@ from portal.web.answering import (
     is_accepted,
     status_of,
 )
-from portal.web.forms.staff import CredentialsForm, GatewayForm
+from portal.web.forms.staff import CredentialsForm, GatewayForm, LossForm
 from portal.web.pages.staff.clusters import nodes_of
-from provisioning import clusters, draining, examining, freshness, gateways, probing
+from provisioning import clusters, draining, examining, freshness, gateways, losing, probing
 from provisioning.models import Cluster, Instance
 from provisioning.routes import Edge
 from provisioning.states import Identity
@@ -68,6 +69,8 @@ def show_cluster(request: SignedInRequest, name: str) -> HttpResponse:
         "freshness": freshness.of_cluster(cluster, at=at),
         "form": form,
         "gateway": gateways.gateway_of(cluster),
+        "may_be_lost": losing.may_be_lost(cluster, at=at),
+        "loss": cluster.losses.first(),
         "at": at,
     }
     return render(request, "web/staff/cluster.html", context, status=status_of(form))
@@ -127,6 +130,16 @@ def remove(request: SignedInRequest, name: str) -> HttpResponse:
     """Let an empty cluster go."""
     done = _("The cluster was removed. Its credentials are gone, its history stays.")
     return _act(request, name, draining.remove_cluster, done=done)
+
+
+@action
+def lose(request: SignedInRequest, name: str) -> HttpResponse:
+    """Give a cluster up that will not answer any more."""
+    form = LossForm(request.POST)
+    given = form.cleaned_data if form.is_valid() else {"confirmation": "", "reason": ""}
+    act = partial(losing.declare_lost, by=request.user.email, **given)
+    done = _("The cluster is declared lost. Its instances are being placed elsewhere.")
+    return _act(request, name, act, done=done)
 
 
 @action
