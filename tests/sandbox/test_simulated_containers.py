@@ -61,6 +61,18 @@ def test_missing_program_is_named() -> None:
     assert missing_program({"command": ["frob"]}, Image("any")) == ""
 
 
+def test_who_comes_while_another_backs_off_is_told_at_once(world: World) -> None:
+    missing, on = {"image": "registry.local/nothing:1"}, {"kubernetes.io/hostname": "one"}
+    world.run("early", container=missing, nodeSelector=on)
+    world.pass_time(60)
+    world.run("late", container=missing, nodeSelector=on)
+    world.pass_time(1)
+    assert state_of(world.pod("early"))["waiting"]["reason"] == "ImagePullBackOff"
+    assert state_of(world.pod("late"))["waiting"]["reason"] == "ErrImagePull"
+    world.pass_time(6)
+    assert state_of(world.pod("late"))["waiting"]["reason"] == "ImagePullBackOff"
+
+
 def test_first_pull_takes_time_and_the_second_does_not(world: World) -> None:
     world.run("first")
     world.pass_time(1.5)

@@ -33,6 +33,7 @@ class _Pull:
 
     key: tuple[str, str]
     pause: float
+    is_pausing: bool = False
     waiters: dict[int, _Waiter] = field(default_factory=dict)
 
     @property
@@ -71,12 +72,11 @@ class NodeImages:
     def want(self, stored: Stored, container: ContainerRun, *, wake: Callable[[], None]) -> None:
         """Ask for a container's image; `wake` is called when there is news of it."""
         name = image_name(container)
-        is_guarded = self._is_guarded(name)
         if name in self._present and not self._refusal(stored, name):
             container.is_let_in = True
             self._say_present(stored, container, name)
             return
-        key = (name, uid_of(stored.object) if is_guarded else "")
+        key = self._key(stored, container)
         pull = self._pulls.get(key)
         if pull is None:
             pause = self._cluster.farm.delays.image_pull_backoff
@@ -86,6 +86,18 @@ class NodeImages:
         # What was public may be private by now, and the other way round.
         self.forget(container)
         pull.waiters[id(container)] = _Waiter(stored, container, wake)
+
+    def _key(self, stored: Stored, container: ContainerRun) -> tuple[str, str]:
+        """Whose pull a container waits for: everybody's, or its pod's own.
+
+        A kubelet backs off pod by pod, so who comes while others pause does not pause with them.
+        """
+        name, own = image_name(container), uid_of(stored.object)
+        shared = self._pulls.get((name, ""))
+        is_late = shared and shared.is_pausing and id(container) not in shared.waiters
+        if is_late or self._is_guarded(name) or (name, own) in self._pulls:
+            return name, own
+        return name, ""
 
     def _is_guarded(self, name: str) -> bool:
         return name not in self._delivered and self._cluster.registries.is_private(name)
@@ -103,6 +115,7 @@ class NodeImages:
             self._tell(stored, container, "Pulled", text)
 
     def _begin(self, pull: _Pull) -> None:
+        pull.is_pausing = False
         image = self._cluster.farm.image(pull.name)
         seconds = image.pull_seconds if image else _UNKNOWN_PULL_SECONDS
         self._cluster.timers.after(seconds, lambda: self._arrived(pull, image))
@@ -145,6 +158,7 @@ class NodeImages:
                 self._tell(waiter.stored, waiter.container, reason, text, type_="Warning")
 
     def _fail(self, pull: _Pull, what: str) -> None:
+        pull.is_pausing = True
         name = pull.name
         why = (
             f'failed to pull and unpack image "{name}": failed to resolve reference "{name}":'
