@@ -1,6 +1,6 @@
 """Bring the farm up, do the main job in front of the reader, keep serving.
 
-python -m demo [--exit] [--port N] [--kubeconfig FILE] [--image REFERENCE]
+python -m demo [--exit] [--port N] [--run-for SECONDS] [--kubeconfig FILE] [--image REFERENCE]
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> int:
         return 1
     outcome = None
     try:
-        outcome = _tell(farm, asked.image)
+        outcome = _tell(farm, asked)
         if not asked.exit:
             _keep_serving(farm)
     except KeyboardInterrupt:
@@ -53,7 +53,7 @@ def _keep_serving(farm: Farm) -> None:
     farm.wait()
 
 
-def _tell(farm: Farm, image: str | None) -> dict[str, object] | None:
+def _tell(farm: Farm, asked: argparse.Namespace) -> dict[str, object] | None:
     def person(part: str) -> Person:
         return Person(address=farm.address, **farm.logins[part])
 
@@ -63,7 +63,8 @@ def _tell(farm: Farm, image: str | None) -> dict[str, object] | None:
             bob=person("approver"),
             dana=person("finance"),
             folder=HOME / "demo",
-            image=image,
+            image=asked.image,
+            run_for_s=asked.run_for,
         )
         return story.run()
     except Refused as error:
@@ -75,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--exit", action="store_true", help="stop after the story")
     parser.add_argument("--port", type=int, default=0, help="default 8000, or any free one")
+    parser.add_argument(
+        "--run-for", type=float, default=20, metavar="SECONDS", help="how long the instance runs"
+    )
     parser.add_argument("--kubeconfig", help="a real cluster instead of the sandbox")
     parser.add_argument("--image", help="the workspace image to start")
     return parser

@@ -14,7 +14,6 @@ from demo.telling import Teller
 
 T = TypeVar("T")
 
-RUN_FOR_S = 20
 QUEUE_TIMEOUT_S = 180
 PROOF_TIMEOUT_S = 180
 
@@ -28,6 +27,7 @@ class Story:
     dana: Person
     folder: Path
     image: str | None
+    run_for_s: float
     tell: Teller = field(default_factory=Teller)
     outcome: Json = field(default_factory=dict)
     tenant: Json = field(default_factory=dict)
@@ -134,11 +134,11 @@ class Story:
         return instance
 
     def _run_and_stop(self, instance: Json) -> None:
-        self.tell.step(f"It runs for {RUN_FOR_S} s; Alice stops it")
+        self.tell.step(f"It runs for {self.run_for_s:.0f} s; Alice stops it")
         text = self.alice.get(f"instances/{instance['id']}/logs", tail=3)["text"]
         for line in text.splitlines()[:3]:
             self.tell.figure("log", line[:90])
-        until = time.monotonic() + RUN_FOR_S
+        until = time.monotonic() + self.run_for_s
         while time.monotonic() < until:
             self.tell.waiting("running")
             time.sleep(0.25)

@@ -1,6 +1,8 @@
 """A whole farm, really running: web, worker, beat, watchers, sandbox, database.
 
-Started as its users start it, with `manage.py up --demo`, in a folder of its own.
+Started as its users start it, with `manage.py up --demo`, in a folder of its own.  To start
+one takes as long as hundreds of other tests, so one serves all who ask for `farm`: they come
+one after the other, and it is gone when the last of them is done.
 """
 
 import os
@@ -9,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from demo.serving import DidNotStart, Farm, free_port
 from portal.engines import postgres
@@ -67,3 +71,24 @@ def running_farm(home: Path, *options: str, **extra: str) -> Iterator[RunningFar
     finally:
         farm.stop()
         shutil.rmtree(postgres.base_for(home), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """One farm with demonstration data; each test brings tenants of its own."""
+    home = tmp_path_factory.mktemp("farm")
+    # Several web processes for races; proof every two seconds, so that the meter is seen running.
+    with running_farm(home, "--web-processes", "3", WITNESS_INTERVAL="2") as farm:
+        yield farm
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring those together, at the end, who share the farm; their order is left as it is."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
+    marks = {mark.name for mark in item.iter_markers()}
+    asked = getattr(item, "fixturenames", ())
+    return "processes" in marks, "farm" in asked, "browser" in marks

@@ -45,7 +45,7 @@ class Plan:
     sandbox_farm: Path | None = None
     kubeconfigs: dict[str, Path] = field(default_factory=dict)
     web_processes: int = 2
-    prepare: tuple[tuple[str, ...], ...] = (("prepare",),)
+    prepare: tuple[str, ...] = ()
 
 
 def run(plan: Plan, *, say: Say) -> None:
@@ -93,12 +93,12 @@ def _bring_up(
         say("database: starting the embedded PostgreSQL")
         postgres.wait_until_up(server)
         _create_roles(plan.home, server)
-    for arguments in [*plan.prepare, *_cluster_commands(plan)]:
-        _manage(plan, child_environment, *arguments)
+    # One process for all of it: to load the product takes longer than most of the steps.
+    _manage(plan, child_environment, "prepare", *plan.prepare, *_cluster_options(plan))
     for program in found:
         if not program.early:
             say(f"{program.name}: starting")
-            supervisor.start(program.name)
+            supervisor.start(program)
     url = f"http://{plan.address}:{plan.port}"
     _wait_for_web(url, supervisor, supervisord)
     (plan.home / "up.json").write_text(json.dumps({"address": url, "pid": os.getpid()}))
@@ -161,14 +161,13 @@ def _environment(plan: Plan) -> dict[str, str]:
     }
 
 
-def _cluster_commands(plan: Plan) -> Iterator[tuple[str, ...]]:
+def _cluster_options(plan: Plan) -> list[str]:
     given = dict(plan.kubeconfigs)
     if plan.sandbox:
         ready = plan.home / "sandbox" / "ready"
         _wait_for(ready.exists, "the sandbox did not start")
         given |= {file.stem: file for file in sorted(ready.parent.glob("*.kubeconfig"))}
-    for name, file in given.items():
-        yield "add_cluster", "--name", name, "--kubeconfig", str(file), "--replace"
+    return [word for name, file in given.items() for word in ("--cluster", f"{name}={file}")]
 
 
 def _manage(plan: Plan, child_environment: dict[str, str], *arguments: str) -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import xmlrpc.client
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,10 @@ from supervisor.xmlrpc import SupervisorTransport
 # Terminals and followed logs stay open for hours; a stopping web process does not wait for them.
 _LET_GO = ("--timeout-graceful-shutdown", "5")
 QUEUES = "reconcile,sweep,billing,portal"
+# Groups are stopped one after the other, the highest priority first: nobody loses the database
+# while still at work.  Within a group all are stopped at once.
+ENGINES, PRODUCT = "engines", "product"
+_PRIORITIES = {ENGINES: 1, PRODUCT: 2}
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class Program:
     early: bool = False
     stop_signal: str = "TERM"
     stop_wait_s: int = 20
+
+    @property
+    def group(self) -> str:
+        """The programs it is stopped together with."""
+        return ENGINES if self.early else PRODUCT
 
 
 def programs(
@@ -83,6 +93,7 @@ def write_configuration(*, home: Path, checkout: Path, found: list[Program]) -> 
         "pidfile=supervisor.pid\nchildlogdir=log\nminfds=1024\n"
         + ("user=root\n" if os.geteuid() == 0 else ""),
         *(_section(program, checkout) for program in found),
+        *_groups(found),
     ]
     file = home / "supervisor.conf"
     file.write_text("\n\n".join(_escaped(section) for section in sections) + "\n")
@@ -115,9 +126,9 @@ class Supervisor:
             else:
                 return
 
-    def start(self, name: str) -> None:
+    def start(self, program: Program) -> None:
         """Start one program without waiting for it."""
-        self._rpc.startProcess(name, False)
+        self._rpc.startProcess(f"{program.group}:{program.name}", False)
 
     def states(self) -> dict[str, tuple[str, int]]:
         """State name and process id of every program."""
@@ -150,6 +161,12 @@ def _section(program: Program, checkout: Path) -> str:
             "stdout_logfile_backups=2",
         ]
     )
+
+
+def _groups(found: list[Program]) -> Iterator[str]:
+    for group, priority in _PRIORITIES.items():
+        if names := [program.name for program in found if program.group == group]:
+            yield f"[group:{group}]\nprograms={','.join(names)}\npriority={priority}"
 
 
 def _escaped(section: str) -> str:

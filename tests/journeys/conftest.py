@@ -1,4 +1,4 @@
-"""A really running farm, and a real browser: Debian's, by its path."""
+"""A real browser: Debian's, by its path."""
 
 import os
 from collections.abc import Iterator
@@ -8,17 +8,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.journeys import browsing
-from tests.running import RunningFarm, running_farm
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="package")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
-    # Proof every two seconds, so that the meter is seen running.
-    with running_farm(tmp_path_factory.mktemp("farm"), WITNESS_INTERVAL="2") as farm:
-        yield farm
 
 
 @pytest.fixture(scope="package")

@@ -31,10 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--image", help="offer this workspace image too (with --demo)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        prepare: list[tuple[str, ...]] = [("prepare",)]
-        if options["demo"]:
-            image = ("--image", options["image"]) if options["image"] else ()
-            prepare.append(("seed_demo", *image))
+        prepare = ["--demo"] if options["demo"] else []
+        if options["demo"] and options["image"]:
+            prepare += ["--image", options["image"]]
         plan = farm.Plan(
             home=Path(settings.FARM_HOME),
             checkout=Path(settings.BASE_DIR),

@@ -20,6 +20,7 @@ LOCK_SPACE = 7301
 
 class Command(BaseCommand):
     help = "Follow the pods of one cluster and write what they say."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")

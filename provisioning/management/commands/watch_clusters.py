@@ -65,6 +65,7 @@ class Watcher:
 
 class Command(BaseCommand):
     help = "Start a watcher for each active cluster, and start it again when it ends."
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, _stop)
