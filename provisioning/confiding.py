@@ -3,7 +3,7 @@
 `confide` keeps them at launch; `secret_for` writes the Secret object of one attempt, which
 `carrying` applies right before the pod, and `clear_away` deletes it once the attempt is gone.
 What a spec's hash says of them is a keyed digest.  Only the notebook token can be read back,
-by the proxy that presents it.
+for the door to the notebook's port.
 """
 
 import base64
@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Final
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from provisioning import breaking, marking
 from provisioning.cluster import storing
@@ -150,12 +151,21 @@ def intend_copy(*, attempt: Attempt, at: datetime) -> None:
 
 
 def notebook_token(instance: Instance) -> str | None:
-    """Return the token that opens the instance's notebook, for whoever presents it; None
-    when it has none."""
-    row = instance.secrets.filter(kind=SecretKind.ENV, name=TOKEN).first()
-    if row is None or row.value_sealed is None:
-        return None
-    return str(unseal(bytes(row.value_sealed))["value"])
+    """Return the token that opens the instance's notebook; None when it has none.
+
+    For who may open its ports, and nobody else: `portal.access` asks.
+    """
+    row = _token_of(instance).first()
+    return None if row is None else str(unseal(bytes(row.value_sealed or b""))["value"])
+
+
+def has_notebook_token(instance: Instance) -> bool:
+    """Say whether it has one, without reading it."""
+    return _token_of(instance).exists()
+
+
+def _token_of(instance: Instance) -> QuerySet[InstanceSecret]:
+    return instance.secrets.filter(kind=SecretKind.ENV, name=TOKEN).exclude(value_sealed=None)
 
 
 def clear_away(*, at: datetime) -> int:

@@ -18,8 +18,10 @@ MOST_PORTS: Final = 20
 
 
 @transaction.atomic
-def open_port(*, instance: Instance, port: int, by: str, at: datetime) -> InstancePort:
-    """Open a port; one that is open already stays as it is."""
+def open_port(
+    *, instance: Instance, port: int, by: str, at: datetime, is_notebook: bool = False
+) -> InstancePort:
+    """Open a port, perhaps as a notebook's; one that is open already stays as it is."""
     if not 1 <= port <= 65535:
         raise IllegalPort
     # Two who open at once wait for each other here, and the second finds the first's row.
@@ -30,7 +32,9 @@ def open_port(*, instance: Instance, port: int, by: str, at: datetime) -> Instan
         return found
     if already.count() >= MOST_PORTS:
         raise TooManyPorts
-    opened = InstancePort.objects.create(instance=instance, port=port, opened_at=at, opened_by=by)
+    opened = InstancePort.objects.create(
+        instance=instance, port=port, is_notebook=is_notebook, opened_at=at, opened_by=by
+    )
     deferring.defer_drain()
     return opened
 
@@ -51,6 +55,11 @@ def require_open(*, instance_id: UUID, port: int) -> None:
     """Raise `PortNotOpen` unless the port is open."""
     if not _open(instance_id).filter(port=port).exists():
         raise PortNotOpen
+
+
+def is_notebook(*, instance_id: UUID, port: int) -> bool:
+    """Say whether the port is open as a notebook's."""
+    return _open(instance_id).filter(port=port, is_notebook=True).exists()
 
 
 def _open(instance_id: UUID) -> QuerySet[InstancePort]:

@@ -14,7 +14,16 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.access import addresses, admitting, callers, crowding, headers, passing, tickets
+from portal.access import (
+    addresses,
+    admitting,
+    callers,
+    crowding,
+    headers,
+    notebooks,
+    passing,
+    tickets,
+)
 from portal.access.entering import Entrance
 from portal.access.errors import SignedOut
 from portal.access.hosts import Place, place_at
@@ -134,6 +143,12 @@ async def _socket(
 async def _enter(scope: Scope, send: Send, request: HttpRequest, place: Place) -> None:
     query = parse_qs(scope["query_string"].decode("latin-1"))
     ticket, onward = (query.get(word, [""])[0] for word in ("ticket", "next"))
+    onward = quote(onward, safe="/?&=%:;,+$!*'()@~-._[]#")
+    onward = onward if stays_here(onward) else "/"
+    if not ticket and admitting.is_navigation(request):
+        # Somebody wants to come in anew, as from the link to a notebook.
+        await _send_to_portal(send, request, place, onward)
+        return
     secret = await in_thread(
         tickets.redeem_ticket,
         ticket=ticket,
@@ -142,8 +157,9 @@ async def _enter(scope: Scope, send: Send, request: HttpRequest, place: Place) -
         at=timezone.now(),
     )
     cookie = _cookie(settings.PORT_COOKIE_NAME, secret, request, settings.PORT_SESSION_SECONDS)
-    onward = quote(onward, safe="/?&=%:;,+$!*'()@~-._[]#")
-    await _redirect(send, onward if stays_here(onward) else "/", cookie)
+    # Nobody but who has paid with a ticket is told the token, and no page hears where from.
+    onward = await in_thread(notebooks.way_on, place=place, onward=onward)
+    await _redirect(send, onward, cookie)
 
 
 async def _send_to_portal(send: Send, request: HttpRequest, place: Place, target: str) -> None:

@@ -29,9 +29,13 @@ MOST_LOG_LINES = 5000
 
 
 class PortSerializer(serializers.Serializer[Any]):
-    """One open port, and where a signed-in person visits it."""
+    """One open port, and where a signed-in person visits it.
+
+    Where a notebook listens, a visitor is signed in with the instance's notebook token.
+    """
 
     port = serializers.IntegerField(min_value=1, max_value=65535)
+    notebook = serializers.BooleanField(source="is_notebook", default=False)
     address = serializers.SerializerMethodField()
     opened_at = serializers.DateTimeField(read_only=True)
     opened_by = serializers.CharField(read_only=True)
@@ -112,7 +116,7 @@ class InstanceAccess(Resource):
         instance = scoping.instance_for(self.caller, pk, Action.OPEN_PORT)
         opened = exposing.open_port(
             instance=instance,
-            port=self.read(PortSerializer)["port"],
+            **self.read(PortSerializer),
             by=self.caller.email,
             at=timezone.now(),
         )

@@ -77,7 +77,9 @@ class GivenForm(forms.Form):
         help_text=_("The instance finds it in /run/npu-secrets."),
     )
     wants_token = forms.BooleanField(
-        label=_("Generate a notebook token (JUPYTER_TOKEN)"), required=False
+        label=_("Generate a notebook token (JUPYTER_TOKEN)"),
+        required=False,
+        help_text=_("A port opened as a notebook's signs its visitors in with it."),
     )
 
     def offer_volumes(self, volumes: QuerySet[Volume]) -> None:

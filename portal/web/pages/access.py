@@ -25,7 +25,7 @@ from portal.web import refusals, states
 from portal.web.answering import SignedInRequest, action, attempt, page
 from portal.web.forms.ports import PortForm
 from portal.web.reaching import instance_in
-from provisioning import exposing, pods, reading
+from provisioning import confiding, exposing, pods, reading
 from provisioning.errors import IllegalPort, ProvisioningError
 from provisioning.models import Instance
 
@@ -82,7 +82,7 @@ def open_port(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpRes
             raise IllegalPort
         exposing.open_port(
             instance=instance,
-            port=form.cleaned_data["port"],
+            **form.cleaned_data,
             by=request.user.email,
             at=timezone.now(),
         )
@@ -134,9 +134,8 @@ def _access(tenant: Tenant, instance: Instance) -> dict[str, object]:
         "tenant": tenant,
         "instance": instance,
         "is_running": is_running,
-        "ports": [
-            (row, addresses.of(Place(instance.pk, row.port))) for row in exposing.ports_of(instance)
-        ],
+        "ports": [(row, addresses.way_to(row)) for row in exposing.ports_of(instance)],
+        "has_token": confiding.has_notebook_token(instance),
         "terminals": terminals.terminals_of(instance, most=SHOWN),
         "visits": tickets.visits_of(instance, most=SHOWN),
         "events": _events_of(instance),
