@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
-from provisioning import deferring
+from provisioning import waking
 from provisioning.errors import IllegalMount, NoCapacity, UnknownVolume, VolumesApart
 from provisioning.models import Attempt, Instance, InstanceVolume, Volume, VolumeAttachment
 from provisioning.specs import ClaimMount, VolumeMount
@@ -117,10 +117,7 @@ def detach(*, attempt: Attempt, at: datetime) -> None:
         return
     held.update(detached_at=at)
     waiting = Instance.objects.filter(volumes__volume__in=ids, state=State.QUEUED)
-    waiting.exclude(pk=attempt.instance_id).update(
-        next_reconcile_at=at, observation_seq=F("observation_seq") + 1
-    )
-    deferring.defer_drain()
+    waking.wake(waiting.exclude(pk=attempt.instance_id), at=at)
 
 
 def detach_gone(*, at: datetime) -> None:

@@ -11,10 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from provisioning import (
-    deferring,
     health,
     hearing,
     offering,
@@ -22,6 +20,7 @@ from provisioning import (
     queueing,
     reachability,
     slices,
+    waking,
     warning,
 )
 from provisioning.models import Cluster, Family, Instance, Node, NodeCapacity, ObservedPod, Pool
@@ -133,10 +132,7 @@ def _tell_pods_on(node: Node, at: datetime) -> None:
     pods = ObservedPod.objects.filter(
         cluster=node.cluster_id, node_name=node.name, gone_at__isnull=True
     )
-    Instance.objects.filter(pk__in=pods.values("instance_id")).update(
-        observation_seq=F("observation_seq") + 1, next_reconcile_at=at
-    )
-    deferring.defer_drain()
+    waking.wake(Instance.objects.filter(pk__in=pods.values("instance_id")), at=at)
 
 
 def _sort_out(found: list[Found], published: Published) -> dict[str, offering.Sorted]:
@@ -163,12 +159,17 @@ def _record_capacity(
         (row.node_id, row.pool_id): row
         for row in NodeCapacity.objects.filter(node__cluster=cluster)
     }
+    pools = {
+        (pool.family_id, pool.resource_name): pool for pool in Pool.objects.filter(cluster=cluster)
+    }
     grown: set[int] = set()
     well: list[tuple[int, int]] = []
     offered: set[tuple[int, int]] = set()
     for name, node in sorted_out.items():
         for offer in node.offers:
-            key = (nodes[name].pk, _pool(cluster, offer).pk)
+            pool = pools.get((offer.family.pk, offer.resource_name)) or _new_pool(cluster, offer)
+            pools[offer.family.pk, offer.resource_name] = pool
+            key = (nodes[name].pk, pool.pk)
             offered.add(key)
             row = before.get(key) or NodeCapacity(node_id=key[0], pool_id=key[1], allocatable=0)
             if offer.allocatable > row.allocatable:
@@ -184,7 +185,7 @@ def _record_capacity(
     return grown, well
 
 
-def _pool(cluster: Cluster, offer: offering.Offer) -> Pool:
+def _new_pool(cluster: Cluster, offer: offering.Offer) -> Pool:
     pool, _ = Pool.objects.get_or_create(
         cluster=cluster,
         family=offer.family,

@@ -10,9 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import F
-
-from provisioning import alarms, deferring, namespacing
+from provisioning import alarms, namespacing, waking
 from provisioning.cluster import asking
 from provisioning.cluster.errors import NotFound
 from provisioning.errors import ProvisioningError
@@ -78,5 +76,4 @@ def what_holds(namespace: dict[str, Any]) -> Iterable[str]:
 def _is_over(row: TenantNamespace, at: datetime) -> None:
     alarms.settle_alarm(cluster=row.cluster, code=STUCK, subject=row.name, at=at)
     waiting = Instance.objects.filter(tenant_id=row.tenant_id, state=State.QUEUED, reason=WAITING)
-    if waiting.update(next_reconcile_at=at, observation_seq=F("observation_seq") + 1):
-        deferring.defer_drain()
+    waking.wake(waiting, at=at)

@@ -6,21 +6,20 @@ the cluster come back, its pods are nobody's: `orphaned` shows them, and the led
 nothing more of runs that were written off.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from provisioning import (
     attempts,
-    deferring,
     events,
     inventorying,
     spans,
     unusable,
     usage,
+    waking,
     witnessed,
 )
 from provisioning.cluster import reviewing
@@ -167,17 +166,10 @@ def _end_attempts(cluster: Cluster, which: Q, at: datetime) -> int:
     touched = {attempt.instance for attempt in ended if attempt.state != AttemptState.GONE}
     for attempt in ended:
         attempts.bury_attempt(attempt=attempt, at=at)
-    _wake(touched, at)
+    waking.wake(Instance.objects.filter(pk__in=[one.pk for one in touched]), at=at)
     for instance in touched:
         _tell(instance, cluster, at)
     return len(touched)
-
-
-def _wake(instances: Iterable[Instance], at: datetime) -> None:
-    Instance.objects.filter(pk__in=[instance.pk for instance in instances]).update(
-        observation_seq=F("observation_seq") + 1, next_reconcile_at=at
-    )
-    deferring.defer_drain()
 
 
 def _tell(instance: Instance, cluster: Cluster, at: datetime) -> None:
@@ -203,7 +195,7 @@ def _lose_volumes(cluster: Cluster, at: datetime) -> int:
     volumes = list(kept.exclude(state__in=(VolumeState.DELETED, VolumeState.LOST)).order_by("pk"))
     for volume in volumes:
         _lose_volume(volume, cluster, at)
-    _wake(Instance.objects.filter(volumes__volume__in=volumes, state=State.QUEUED), at)
+    waking.wake(Instance.objects.filter(volumes__volume__in=volumes, state=State.QUEUED), at=at)
     return len(volumes)
 
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
-from provisioning import deferring, events, queueing, unusable
+from provisioning import events, queueing, unusable, waking
 from provisioning.models import (
     Allocation,
     Attempt,
@@ -128,14 +128,10 @@ def _believed(told_at: datetime | None, at: datetime) -> datetime | None:
 
 def _spread(outage: Outage, kind: str, at: datetime) -> None:
     unusable.refresh_outage(outage=outage, at=at)
-    for instance in holders_of(outage):
-        # A pass that is under way must not sleep over this.
-        Instance.objects.filter(pk=instance.pk).update(
-            observation_seq=F("observation_seq") + 1, next_reconcile_at=at
-        )
-        if kind:
-            _tell(outage, kind, instance)
-    deferring.defer_drain()
+    holders = holders_of(outage)
+    waking.wake(Instance.objects.filter(pk__in=[holder.pk for holder in holders]), at=at)
+    for instance in holders if kind else ():
+        _tell(outage, kind, instance)
 
 
 def _tell(outage: Outage, kind: str, instance: Instance) -> None:

@@ -8,10 +8,9 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Final
 
-from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count
 
-from provisioning import deferring, placing
+from provisioning import placing, waking
 from provisioning.models import Attempt, Instance
 from provisioning.placing import Waiting
 from provisioning.states import AttemptState, Desired, State
@@ -50,16 +49,8 @@ def position_of(instance: Instance) -> int | None:
     return next((place for place, one in enumerate(order, 1) if one.id == instance.pk), None)
 
 
-@transaction.atomic
 def wake_queue(*, family_id: int, at: datetime, heads: int = WOKEN) -> None:
     """Let the first ones look again, for a device may be free."""
     first = [one.id for one in waiting_for(family_id)[:heads]]
-    if not first:
-        return
-    # In one order, so that two who wake do not wait for each other.
-    list(Instance.objects.select_for_update().filter(pk__in=first).order_by("pk").only("pk"))
-    # A pass that found nothing free a moment ago must not sleep over this.
-    Instance.objects.filter(pk__in=first).update(
-        next_reconcile_at=at, observation_seq=F("observation_seq") + 1
-    )
-    deferring.defer_drain()
+    if first:
+        waking.wake(Instance.objects.filter(pk__in=first), at=at)

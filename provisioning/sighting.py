@@ -13,10 +13,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F
+from django.db.models import QuerySet
 
 from billing.models import UsageInterval
-from provisioning import attempts, deferring, health, unusable, usage, witnessed
+from provisioning import attempts, health, unusable, usage, waking, witnessed
 from provisioning.cluster.errors import QuotaExceeded
 from provisioning.models import Attempt, Instance, ObservedPod, TenantNamespace
 from provisioning.specs import OVER, Observation
@@ -125,22 +125,13 @@ def lose_pod(of: Round, pod: ObservedPod) -> None:
 
 def tell_instances(of: Round) -> None:
     """Let somebody look at those concerned, once this is committed."""
-    concerned = Instance.objects.filter(pk__in=of.told)
-    if len(of.told) > 1:
-        # Always in the same order, so that two who tell several never wait for each other.
-        locked = concerned.order_by("pk").select_for_update(no_key=True)
-        concerned = Instance.objects.filter(pk__in=locked.values("pk"))
-    is_due = bool(of.told and _make_due(concerned, of.at))
-    if is_due | bool(of.freed and _make_due(_refused_in(of.freed), of.at)):
-        deferring.defer_drain()
+    if of.told:
+        waking.wake(Instance.objects.filter(pk__in=of.told), at=of.at)
+    if of.freed:
+        waking.wake(_refused_in(of.freed), at=of.at)
 
 
-def _make_due(instances: Any, at: datetime) -> int:
-    told: int = instances.update(observation_seq=F("observation_seq") + 1, next_reconcile_at=at)
-    return told
-
-
-def _refused_in(namespaces: Iterable[str]) -> Any:
+def _refused_in(namespaces: Iterable[str]) -> QuerySet[Instance]:
     """Return those whom a namespace's quota had no room for."""
     tenants = TenantNamespace.objects.filter(name__in=sorted(namespaces)).values("tenant_id")
     return Instance.objects.filter(
