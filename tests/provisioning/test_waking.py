@@ -36,7 +36,7 @@ def ordered() -> Iterator[None]:
     with CaptureQueriesContext(connection) as asked:
         yield
     said = [one["sql"] for one in asked]
-    written = [sql for sql in said if sql.startswith('UPDATE "provisioning_instance"')]
+    written = [sql for sql in said if sql.startswith("UPDATE") and '"observation_seq" = ' in sql]
     assert written
     assert all("ORDER BY" in sql and "FOR NO KEY UPDATE" in sql for sql in written)
 
