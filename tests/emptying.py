@@ -1,7 +1,7 @@
 """Empty what a transactional test has filled, and nothing else.
 
-Django's own `flush` truncates every table and writes content types and permissions anew;
-most tests fill a dozen tables of eighty.
+Django's own `flush` truncates every table and writes content types and permissions anew; most
+tests put a few rows into a dozen tables of eighty.  A truncated table is a new file per index.
 """
 
 from functools import cache
@@ -14,11 +14,11 @@ KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 
 
 def empty_tables() -> None:
-    """Truncate as the owner: the application may not."""
+    """Delete every row as the owner, whose triggers are asleep meanwhile."""
     with connections["owner"].cursor() as cursor:
-        filled = _filled(cursor)
-        if filled:
-            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
+        if filled := _filled(cursor):
+            deletes = "".join(f"DELETE FROM {name};" for name in filled)
+            cursor.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {deletes} COMMIT")
 
 
 def _filled(cursor: CursorWrapper) -> list[str]:

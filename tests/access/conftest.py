@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -31,6 +32,7 @@ from tests.sandbox.processes import Process
 
 FARM = Path(__file__).with_name("farm.yaml")
 NAMESPACE = "npu-test-t1"
+PAGES = "npu-test-pages"
 PAGE = 8080
 # Serves a page, as a process of the sandbox and on a real cluster.
 IMAGE = "registry.local/npu-web:1"
@@ -41,12 +43,14 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """One sandbox with the pods everybody visits."""
     process = Process(tmp_path_factory.mktemp("sandbox"), farm=FARM)
     process.start()
-    answer = process.ask(
-        "POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}}, cluster="east"
-    )
-    assert answer.status == 201, answer.body
+    make_namespace(process, NAMESPACE)
     yield process
     process.kill()
+
+
+def make_namespace(sandbox: Process, name: str) -> None:
+    made = sandbox.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}}, cluster="east")
+    assert made.status == 201, made.body
 
 
 @pytest.fixture(scope="session")
@@ -146,10 +150,18 @@ def wished(
     return Inside(web, tenant, project, catalog, instance, people)
 
 
+@pytest.fixture(scope="session")
+def page_pod(sandbox: Process) -> str:
+    """The UID of a pod that serves its page to all tests: nothing they do changes it."""
+    make_namespace(sandbox, PAGES)
+    return start_pod(sandbox, "page", namespace=PAGES)
+
+
 @pytest.fixture
-def inside(wished: Inside, sandbox: Process) -> Iterator[Inside]:
+def inside(wished: Inside, sandbox: Process, page_pod: str) -> Iterator[Inside]:
     """Its pod runs on the sandbox, and its page is open."""
-    run_for_real(sandbox, wished.instance, add_sandbox(sandbox))
+    factory.run_in_pod(wished.instance, cluster=add_sandbox(sandbox), namespace=PAGES)
+    wished.instance.attempts.update(pod_name="page", uid=page_pod)
     wished.open_page()
     yield wished
     sandbox.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods", cluster="east")
@@ -171,27 +183,37 @@ def run_for_real(
     image: str = IMAGE,
     command: tuple[str, ...] = (),
 ) -> None:
-    """Its pod really runs on the sandbox."""
+    """A pod of its own really runs on the sandbox."""
     factory.run_in_pod(instance, cluster=cluster, namespace=NAMESPACE)
     attempt = instance.attempts.get(no=instance.attempt_no)
+    attempt.uid = UUID(start_pod(sandbox, attempt.pod_name, image=image, command=command))
+    attempt.save(update_fields=["uid"])
+
+
+def start_pod(
+    sandbox: Process,
+    name: str,
+    *,
+    namespace: str = NAMESPACE,
+    image: str = IMAGE,
+    command: tuple[str, ...] = (),
+) -> str:
+    """Start a pod and wait until it does its work; returns its UID."""
     container: dict[str, Any] = {"name": "npu", "image": image}
     if command:
         container["command"] = list(command)
-    pod = {
-        "metadata": {"name": attempt.pod_name},
-        "spec": {"restartPolicy": "Never", "containers": [container]},
-    }
-    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    spec = {"restartPolicy": "Never", "containers": [container]}
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    pod = {"metadata": {"name": name}, "spec": spec}
     answer = sandbox.ask("POST", pods, pod, cluster="east")
     assert answer.status == 201, answer.body
-    attempt.uid = answer.body["metadata"]["uid"]
-    attempt.save(update_fields=["uid"])
 
     def runs() -> bool:
-        found = sandbox.ask("GET", f"{pods}/{attempt.pod_name}", cluster="east").body
+        found = sandbox.ask("GET", f"{pods}/{name}", cluster="east").body
         return bool(found["status"].get("phase") == "Running")
 
     until(runs)
     if image == IMAGE:
-        page = f"{pods}/{attempt.pod_name}:{PAGE}/proxy/mirror"
+        page = f"{pods}/{name}:{PAGE}/proxy/mirror"
         until(lambda: sandbox.ask("GET", page, cluster="east").status == 200)
+    return str(answer.body["metadata"]["uid"])
