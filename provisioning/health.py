@@ -46,16 +46,22 @@ class Word:
     source: str
 
 
-def news_of(*, pod: ObservedPod, surroundings: Surroundings) -> list[Word]:
-    """Return what a pod says of its devices and we do not know; one that is over says nothing."""
-    if not pod.devices or pod.phase in OVER or pod.gone_at is not None:
-        return []
-    node = surroundings.node_of(pod)
-    words = list(_words_of(pod, node, surroundings)) if node else []
+def news_of(*, pods: Iterable[ObservedPod], surroundings: Surroundings) -> list[Word]:
+    """Return what pods say of their devices and we do not know; who is over says nothing."""
+    words = [
+        word
+        for pod in pods
+        if pod.devices and pod.phase not in OVER and pod.gone_at is None
+        for word in _words_of(pod, surroundings)
+    ]
     if not words:
         return []
-    known = _known_on(words)
-    return [word for word in words if known.get((word.pool.pk, word.device_id)) != _settled(word)]
+    known = _known_of(words)
+    return [
+        word
+        for word in words
+        if known.get((word.node.pk, word.pool.pk, word.device_id)) != _settled(word)
+    ]
 
 
 def record_devices(
@@ -125,7 +131,10 @@ def _seen(word: Word, at: datetime) -> Device:
     return device
 
 
-def _words_of(pod: ObservedPod, node: Node, surroundings: Surroundings) -> Iterable[Word]:
+def _words_of(pod: ObservedPod, surroundings: Surroundings) -> Iterable[Word]:
+    node = surroundings.node_of(pod)
+    if node is None:
+        return
     for told in pod.devices:
         pool = _pool_of(pod, surroundings.pools_named(told["resource_name"]))
         # Of claimed devices the slice says how they are, and the pod only which it holds.
@@ -152,18 +161,18 @@ def _pool_of(pod: ObservedPod, pools: Sequence[Pool]) -> Pool | None:
 _Known = tuple[str, bool]
 
 
-def _known_on(words: Sequence[Word]) -> dict[tuple[int, str], _Known]:
+def _known_of(words: Sequence[Word]) -> dict[tuple[int, int, str], _Known]:
     ill = Outage.objects.filter(cause=OutageCause.DEVICE_UNHEALTHY, ended_at__isnull=True)
     rows = Device.objects.filter(
-        node=words[0].node,
-        device_id__in=[word.device_id for word in words],
+        node__in={word.node.pk for word in words},
+        device_id__in={word.device_id for word in words},
         health_since__isnull=False,
     ).annotate(is_ill=Exists(ill.filter(device=OuterRef("pk"))))
-    found = rows.values_list("pool_id", "device_id", "health", "is_ill")
+    found = rows.values_list("node_id", "pool_id", "device_id", "health", "is_ill")
     # Who is not heard of any more stays ill: `Unknown` neither begins an outage nor ends one.
     return {
-        (pool_id, device_id): (health, is_ill and health != Health.UNKNOWN)
-        for pool_id, device_id, health, is_ill in found
+        (node_id, pool_id, device_id): (health, is_ill and health != Health.UNKNOWN)
+        for node_id, pool_id, device_id, health, is_ill in found
     }
 
 

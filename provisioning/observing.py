@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 
@@ -29,6 +30,11 @@ class Sight:
 
     observation: Observation
     is_last: bool = False
+
+    @property
+    def is_end(self) -> bool:
+        """Whether its containers hold nothing any more."""
+        return self.is_last or self.observation.is_over
 
 
 def observe_pod(
@@ -62,7 +68,11 @@ def observe_together(
     surroundings: Surroundings,
     is_trusting: bool = True,
 ) -> bool:
-    """Write several in their order or, raising, none; returns whether any says anything new."""
+    """Write all or, raising, none; returns whether any says anything new.
+
+    Of several versions of one pod the last counts, as after a list: what happened in between
+    the cluster itself does not tell to whoever looks later.
+    """
     of = _begin(sights, at=at, surroundings=surroundings, is_trusting=is_trusting)
     sights = [
         sight
@@ -87,7 +97,7 @@ def miss_pod(*, pod: ObservedPod, at: datetime, surroundings: Surroundings | Non
     )
     with transaction.atomic():
         sighting.lose_pod(of, pod)
-        sighting.tell_instances(of)
+        sighting.finish(of)
 
 
 def _begin(
@@ -105,18 +115,26 @@ def _begin(
 
 @transaction.atomic
 def _write(of: Round, sights: Sequence[Sight]) -> bool:
-    if len(sights) > 1:
-        of.look_up_attempts({sight.observation.name for sight in sights})
-    is_any_new = False
+    of_pods: dict[UUID, list[Sight]] = {}
     for sight in sights:
-        # Of two versions of one pod the later may say no more than the earlier.
-        if not sighting.says_nothing(of, sight.observation):
-            is_any_new |= sighting.see_pod(of, sight.observation)
-        if sight.is_last:
-            sighting.lose_pod(of, of.pods[sight.observation.uid])
-            is_any_new = True
-    sighting.tell_instances(of)
-    return is_any_new
+        of_pods.setdefault(sight.observation.uid, []).append(sight)
+    of.look_up_attempts({seen[-1].observation.name for seen in of_pods.values()})
+    # Ends before starts: who comes next on a device finds it free.
+    ordered = sorted(of_pods.values(), key=lambda seen: not seen[-1].is_end)
+    is_any_new = [_take(of, seen) for seen in ordered]
+    sighting.finish(of)
+    return any(is_any_new)
+
+
+def _take(of: Round, sights: Sequence[Sight]) -> bool:
+    """Take in what was seen of one pod."""
+    observations = [sight.observation for sight in sights]
+    news = [one for one in observations if not sighting.says_nothing(of, one)]
+    is_new = [sighting.see_pod(of, run) for run in sighting.by_run(of, news) if run]
+    if sights[-1].is_last:
+        sighting.lose_pod(of, of.pods[observations[-1].uid])
+        return True
+    return any(is_new)
 
 
 def _note_version(of: Round, observation: Observation) -> None:

@@ -6,7 +6,7 @@ savepoint of its own, and a contradiction is put aside.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
@@ -18,7 +18,13 @@ from django.db.models import QuerySet
 from billing.models import UsageInterval
 from provisioning import attempts, health, unusable, usage, waking, witnessed
 from provisioning.cluster.errors import QuotaExceeded
-from provisioning.models import Attempt, Instance, ObservedPod, TenantNamespace
+from provisioning.models import (
+    Attempt,
+    Instance,
+    ObservedPod,
+    TenantNamespace,
+    UsageEvidence,
+)
 from provisioning.specs import OVER, Observation
 from provisioning.states import Settlement, State
 from provisioning.surroundings import Surroundings
@@ -32,14 +38,27 @@ _OF_A_RUN: Final = (*_RUN, "phase", "container_state", "node_name", "devices", "
 _UNREMARKABLE: Final = frozenset({"resource_version"})
 
 
+# What a later version may change of a pod's row.
+_KEPT: Final = ("id", "cluster", "uid", "first_seen_at")
+_CHANGING: Final = [
+    column.name for column in ObservedPod._meta.concrete_fields if column.name not in _KEPT
+]
+
+
 @dataclass
 class Round:
-    """What is taken in within one transaction: against what, and who is to hear of it."""
+    """What is taken in within one transaction: against what, and what is still to be written."""
 
     surroundings: Surroundings
     at: datetime
     is_trusting: bool
     pods: dict[UUID, ObservedPod]
+    # Columns of pods that are other than in the database.
+    changed: dict[UUID, set[str]] = field(default_factory=dict)
+    evidence: list[UsageEvidence] = field(default_factory=list)
+    # Pods that hold devices, and runs that may be unusable, to be looked after.
+    holding: list[ObservedPod] = field(default_factory=list)
+    runs: list[UsageInterval] = field(default_factory=list)
     told: set[UUID] = field(default_factory=set)
     # Namespaces in which a pod has ended, or gone.
     freed: set[str] = field(default_factory=set)
@@ -82,45 +101,66 @@ def says_nothing_new(of: Round, observation: Observation) -> bool:
     return all(getattr(pod, name) == merged[name] for name in _FIELDS if name not in _UNREMARKABLE)
 
 
-def see_pod(of: Round, observation: Observation) -> bool:
-    """Write one pod at one version; returns whether it says anything new."""
-    pod = of.pods.get(observation.uid)
+def see_pod(of: Round, observations: Sequence[Observation]) -> bool:
+    """Take in a pod's versions, all of one run: the last counts, with what those before it told.
+
+    Returns whether they say anything new.
+    """
+    pod = of.pods.get(observations[-1].uid)
     before = _said(pod) if pod else {}
-    pod = pod or _new_pod(of, observation)
+    pod = pod or _new_pod(of, observations[-1])
     is_first = pod.settlement == Settlement.NEVER_RAN and not pod.container_id
-    _lose_other_run(of, pod, observation)
-    version = pod.resource_version
-    _take_over(pod, observation, of.at)
+    _lose_other_run(of, pod, observations)
+    for observation in observations:
+        _take_over(pod, observation, of.at)
     said = _said(pod)
     news = {name for name in said if said[name] != before.get(name)}
     # A copy that somebody made by hand says it is of an instance too; nobody pays for it.
     owner = of.owner_of(pod) if news else None
-    interval = None
     if not news.isdisjoint(_OF_A_RUN):
-        interval = _settle(of, pod, owner, before, is_first=is_first)
-    _save(pod, news, is_at_new_version=pod.resource_version != version)
-    if not news.isdisjoint(_OF_A_RUN):
-        _look_after_devices(of, pod, interval)
+        _settle(of, pod, owner, before, is_first=is_first)
+    _change(of, pod, *(news - {"is_gone"}), "resource_version", "seen_at", "gone_at")
     if owner:
         of.told.add(owner.pk)
-    if observation.is_over and before.get("phase") not in OVER:
+    if pod.phase in OVER and before.get("phase") not in OVER:
         of.freed.add(pod.namespace)
     return bool(news)
 
 
+def by_run(of: Round, observations: Iterable[Observation]) -> list[list[Observation]]:
+    """Split a pod's versions where its container has been replaced by another."""
+    runs: list[list[Observation]] = [[]]
+    for observation in observations:
+        pod = of.pods.get(observation.uid)
+        ids = [one.container_id for one in runs[-1] if one.container_id]
+        current = ids[-1] if ids else pod.container_id if pod else ""
+        if runs[-1] and current and observation.container_id not in ("", current):
+            runs.append([])
+        runs[-1].append(observation)
+    return runs
+
+
 def lose_pod(of: Round, pod: ObservedPod) -> None:
-    """Write that a pod is there no more, and end what it still had open."""
-    interval = None
+    """Take in that a pod is there no more, and end what it still had open."""
     if pod.settlement == Settlement.OPEN:
         interval = usage.close_vanished(pod=pod, at=of.at)
-        witnessed.add_evidence(pod=pod, kind=witnessed.VANISHED, at=of.at)
+        of.evidence.append(witnessed.evidence_of(pod=pod, kind=witnessed.VANISHED, at=of.at))
+        of.runs += [interval] if interval else []
         pod.settlement = Settlement.CLOSED
     pod.gone_at = of.at
-    pod.save(update_fields=["gone_at", "settlement"])
-    _look_after_devices(of, pod, interval)
+    _change(of, pod, "gone_at", "settlement")
     if owner := of.owner_of(pod):
         of.told.add(owner.pk)
     of.freed.add(pod.namespace)
+
+
+def finish(of: Round) -> None:
+    """Write what has been gathered, and let those hear of it whom it concerns."""
+    _write_pods(of)
+    if of.evidence:
+        witnessed.write(of.evidence)
+    _look_after_devices(of)
+    tell_instances(of)
 
 
 def tell_instances(of: Round) -> None:
@@ -150,15 +190,17 @@ def _said(pod: ObservedPod) -> dict[str, Any]:
     return {**said, "is_gone": pod.gone_at is not None}
 
 
-def _lose_other_run(of: Round, pod: ObservedPod, observation: Observation) -> None:
+def _lose_other_run(of: Round, pod: ObservedPod, observations: Iterable[Observation]) -> None:
     """A container that was replaced in place has ended; `restartPolicy` says it cannot happen."""
-    is_other = observation.container_id and pod.container_id != observation.container_id
+    named = next((one.container_id for one in observations if one.container_id), "")
+    is_other = named and pod.container_id != named
     if is_other and pod.container_id and pod.settlement == Settlement.OPEN:
         usage.close_vanished(pod=pod, at=of.at)
-        witnessed.add_evidence(pod=pod, kind=witnessed.VANISHED, at=of.at)
+        of.evidence.append(witnessed.evidence_of(pod=pod, kind=witnessed.VANISHED, at=of.at))
     if is_other:
         pod.container_id, pod.started_at, pod.finished_at = "", None, None
         pod.witness_ref, pod.settlement = "", Settlement.NEVER_RAN
+        _change(of, pod, "witness_ref", "settlement", *_RUN)
 
 
 def _take_over(pod: ObservedPod, observation: Observation, at: datetime) -> None:
@@ -194,7 +236,7 @@ def _settle(
     before: Mapping[str, Any],
     *,
     is_first: bool,
-) -> UsageInterval | None:
+) -> None:
     settled = usage.settle_run(
         pod=pod,
         instance=owner,
@@ -204,35 +246,46 @@ def _settle(
         is_first=is_first,
     )
     pod.settlement = settled.settlement
+    _change(of, pod, "settlement")
     kind = witnessed.kind_of(pod, before)
     if kind:
-        witnessed.add_evidence(pod=pod, kind=kind, at=of.at)
-    return settled.interval
+        of.evidence.append(witnessed.evidence_of(pod=pod, kind=kind, at=of.at))
+    of.holding.append(pod)
+    of.runs += [settled.interval] if settled.interval else []
 
 
-def _save(pod: ObservedPod, news: Iterable[str], *, is_at_new_version: bool) -> None:
-    if pod.pk is None:
-        pod.save()
-        return
-    changed = {*news, "gone_at", "seen_at", "settlement", "witness_ref"} - {"is_gone"}
-    pod.save(update_fields=sorted(changed | ({"resource_version"} if is_at_new_version else set())))
+def _change(of: Round, pod: ObservedPod, *columns: str) -> None:
+    of.changed.setdefault(pod.uid, set()).update(columns)
 
 
-def _look_after_devices(of: Round, pod: ObservedPod, interval: UsageInterval | None) -> None:
+def _write_pods(of: Round) -> None:
+    pods = [of.pods[uid] for uid in of.changed]
+    if len(pods) == 1:
+        (pod,), (columns,) = pods, of.changed.values()
+        pod.save(update_fields=sorted(columns) if pod.pk else None)
+    elif pods:
+        ObservedPod.objects.bulk_create(
+            pods,
+            update_conflicts=True,
+            unique_fields=["cluster", "uid"],
+            update_fields=_CHANGING,
+        )
+
+
+def _look_after_devices(of: Round) -> None:
     """Draw the conclusions about devices; metering does not wait for them."""
-    news = health.news_of(pod=pod, surroundings=of.surroundings)
-    if interval is not None and not unusable.concerns(interval=interval, pod=pod):
-        # An outage that begins or ends with the news looks for its runs itself.
-        interval = None
-    if not news and interval is None:
+    news = health.news_of(pods=of.holding, surroundings=of.surroundings)
+    # An outage that begins or ends with the news looks for its runs itself.
+    concerned = unusable.concerned(of.runs)
+    if not news and not concerned:
         return
     try:
         with transaction.atomic():
             for word in news:
                 health.hear(word, at=of.at)
-            if interval is not None:
+            for interval in concerned:
                 unusable.refresh(interval=interval, at=of.at)
     except DatabaseError:
-        if not connection.is_usable():
+        if of.is_trusting or not connection.is_usable():
             raise
-        logger.exception("%s: what it says of its devices could not be taken in", pod)
+        logger.exception("%s: what they say of their devices could not be taken in", of.holding)

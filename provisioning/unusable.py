@@ -9,12 +9,12 @@ called itself ready again.  Our own clock is used only where the cluster told no
 and the evidence then says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import OuterRef, Q
 
 from billing.models import UsageInterval
 from provisioning import covering, usage
@@ -30,13 +30,18 @@ def refresh_pod(*, pod: ObservedPod, at: datetime) -> None:
         refresh(interval=interval, at=at)
 
 
-def concerns(*, interval: UsageInterval, pod: ObservedPod) -> bool:
-    """Say whether an outage of the pod's node or devices may concern its run, at first sight."""
-    here = Q(node__cluster=pod.cluster_id, node__name=pod.node_name)
-    held = Allocation.objects.filter(interval=interval).values("node_uid")
-    touching = Q(ended_at__isnull=True) | Q(ended_at__gt=interval.started_at)
-    outages = Outage.objects.filter(touching, here | Q(node__uid__in=held))
-    return usage.is_unusable_or(outages, interval=interval)
+def concerned(intervals: Collection[UsageInterval]) -> list[UsageInterval]:
+    """Return the runs that an outage of their nodes or devices may concern, at first sight."""
+    held = Allocation.objects.filter(interval=OuterRef(OuterRef("pk")))
+    pods = ObservedPod.objects.filter(
+        cluster=OuterRef(OuterRef("source")), uid=OuterRef(OuterRef("holder_uid"))
+    )
+    where = Q(node__uid__in=held.values("node_uid")) | Q(
+        node__cluster=OuterRef("source"), node__name__in=pods.values("node_name")
+    )
+    touching = Q(ended_at__isnull=True) | Q(ended_at__gt=OuterRef("started_at"))
+    outages = Outage.objects.filter(where, touching)
+    return usage.unusable_or(outages, among=intervals) if intervals else []
 
 
 def refresh_outage(*, outage: Outage, at: datetime) -> None:

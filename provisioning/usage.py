@@ -5,12 +5,12 @@ A run is keyed by cluster, pod UID and container ID.  It is charged from `starte
 proved.  Everything here runs in the transaction in which the watcher writes the pod.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing import metering, pricing, unusable
 from billing.facts import EndQuality, RunFact
@@ -165,11 +165,14 @@ def has_open_spell(interval: UsageInterval) -> bool:
     return UnusableTime.objects.filter(interval=interval, ended_at__isnull=True).exists()
 
 
-def is_unusable_or(faults: QuerySet[Outage], *, interval: UsageInterval) -> bool:
-    """Say whether there is such a fault, or an unusable time of the interval to be ended."""
-    open_spells = UnusableTime.objects.filter(interval=interval, ended_at__isnull=True)
+def unusable_or(
+    faults: QuerySet[Outage], *, among: Collection[UsageInterval]
+) -> list[UsageInterval]:
+    """Return those with such a fault, or with an unusable time that may have to end."""
+    open_spells = UnusableTime.objects.filter(interval=OuterRef("pk"), ended_at__isnull=True)
     either = Q(Exists(faults)) | Q(Exists(open_spells))
-    return UsageInterval.objects.filter(either, pk=interval.pk).exists()
+    rows = UsageInterval.objects.filter(either, pk__in={one.pk for one in among})
+    return list(rows.order_by("started_at", "pk"))
 
 
 def ended_with_open_spell(*, cluster_id: int) -> list[UsageInterval]:

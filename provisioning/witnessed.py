@@ -3,7 +3,7 @@
 `auditing` recomputes the ledger's intervals from these rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,7 +34,17 @@ def kind_of(pod: ObservedPod, before: Mapping[str, Any]) -> str:
 
 def add_evidence(*, pod: ObservedPod, kind: str, at: datetime) -> None:
     """Append one row."""
-    UsageEvidence.objects.create(
+    write([evidence_of(pod=pod, kind=kind, at=at)])
+
+
+def write(rows: Sequence[UsageEvidence]) -> None:
+    """Append rows in their order."""
+    UsageEvidence.objects.bulk_create(rows)
+
+
+def evidence_of(*, pod: ObservedPod, kind: str, at: datetime) -> UsageEvidence:
+    """Return a row of what the pod says now."""
+    return UsageEvidence(
         cluster_id=pod.cluster_id,
         pod_uid=pod.uid,
         container_id=pod.container_id,

@@ -135,12 +135,14 @@ def mark_watcher(reaper: Reaper) -> None:
     Of several changes written together each is met one by one; committed are all of them.
     """
     see, lose, tell = sighting.see_pod, sighting.lose_pod, sighting.tell_instances
+    write = witnessed.write
     written: list[tuple[object, str]] = []
 
-    def seen(of: Any, observation: Any) -> bool:
-        running = "running" if observation.container_state == "running" else "pending"
-        _begin(observation.instance_id, f"saw it {'over' if observation.is_over else running}")
-        return see(of, observation)
+    def seen(of: Any, observations: Any) -> bool:
+        last = observations[-1]
+        running = "running" if last.container_state == "running" else "pending"
+        _begin(last.instance_id, f"saw it {'over' if last.is_over else running}")
+        return see(of, observations)
 
     def lost(of: Any, pod: Any) -> None:
         _begin(pod.instance_id, "saw it missing")
@@ -154,6 +156,10 @@ def mark_watcher(reaper: Reaper) -> None:
     def told(of: Any) -> None:
         tell(of)
         _reach("instance told, not committed")
+
+    def wrote(rows: Any) -> None:
+        write(rows)
+        _reach("evidence written, not committed")
 
     def _reach(what: str) -> None:
         for instance_id, step in written:
@@ -177,7 +183,7 @@ def mark_watcher(reaper: Reaper) -> None:
     _put(sighting, "lose_pod", lost)
     _put(sighting, "tell_instances", told)
     _wrap(usage, "settle_run", reaper, "", "in the ledger, not committed")
-    _wrap(witnessed, "add_evidence", reaper, "", "evidence written, not committed")
+    _put(witnessed, "write", wrote)
 
 
 def _name(step: Any) -> str:
