@@ -383,5 +383,7 @@ LOGGING = {
         # At DEBUG the client prints bodies, secrets included.
         "kubernetes": {"level": "INFO"},
         "httpx": {"level": "WARNING"},
+        # Addresses carry tickets, and on the way to a notebook its token.
+        "uvicorn.access": {"level": "WARNING"},
     },
 }

@@ -9,6 +9,7 @@ commands are not given is skipped and says which they are.
     REAL_STOP_API        REAL_START_API       shell commands for the API server
     REAL_PLUGIN          any value: this machine is the node and we are root, so the simulated
                          device plugin is run here (otherwise devices have to be there)
+    REAL_REGISTRY        any value: this machine is the node, so a registry is run here
 """
 
 import os

@@ -1,5 +1,6 @@
 """What a page may carry: no inline script or style, a strict policy, nothing from elsewhere."""
 
+import logging
 import re
 
 import pytest
@@ -83,3 +84,7 @@ def test_a_part_asked_for_after_the_session_ended_reloads_the_page(
     answer = visit().get(f"/t/{world.tenant.slug}/instances/", headers={"HX-Request": "true"})
 
     assert answer["HX-Refresh"] == "true"
+
+
+def test_addresses_are_not_logged_since_they_may_carry_tickets_and_tokens() -> None:
+    assert not logging.getLogger("uvicorn.access").isEnabledFor(logging.INFO)
