@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from django.db.models import F, QuerySet
 
-from provisioning import alarms, breaking, installation, names
+from provisioning import alarms, breaking, installation, names, namespaces
 from provisioning.cluster import asking
 from provisioning.cluster.errors import NotFound
 from provisioning.errors import ClusterUnreachable, ProvisioningError
@@ -150,7 +150,7 @@ def _manifest(marks: Marks, number: int) -> dict[str, Any]:
             "labels": {
                 names.MANAGED_BY: names.MANAGER,
                 names.INSTALLATION: marks.key,
-                "pod-security.kubernetes.io/enforce": "restricted",
+                **namespaces.pod_security(),
             },
             "annotations": {marks.label(NUMBER): str(number)},
         },

@@ -45,16 +45,22 @@ def objects_for(spec: NamespaceSpec) -> list[Manifest]:
     ]
 
 
-def _namespace(spec: NamespaceSpec) -> Manifest:
-    security = {}
+def pod_security() -> dict[str, str]:
+    """Return the labels that hold a namespace's pods to what is restricted in one version."""
+    labels = {}
     for mode in ("enforce", "audit", "warn"):
-        security[f"pod-security.kubernetes.io/{mode}"] = "restricted"
-        security[f"pod-security.kubernetes.io/{mode}-version"] = POD_SECURITY_VERSION
+        labels[f"pod-security.kubernetes.io/{mode}"] = "restricted"
+        # An older version forbids less, and the latest may forbid more tomorrow.
+        labels[f"pod-security.kubernetes.io/{mode}-version"] = POD_SECURITY_VERSION
+    return labels
+
+
+def _namespace(spec: NamespaceSpec) -> Manifest:
     labels = spec.marks.labels(tenant=str(spec.tenant_id))
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": spec.name, "labels": {**labels, **security}},
+        "metadata": {"name": spec.name, "labels": {**labels, **pod_security()}},
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import permissions
+from provisioning import namespaces, permissions
 from provisioning.permissions import Scope, Wanted
 from provisioning.states import Identity
 
@@ -29,6 +29,7 @@ LABELS = {
     "app.kubernetes.io/managed-by": "npu-farm",
     "app.kubernetes.io/instance": "0ff1ce",
     "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": namespaces.POD_SECURITY_VERSION,
 }
 SUBJECT = "system:serviceaccount:npu-farm-system:npu-farm-{}"
 # What somebody with a stolen token would like to do, and no identity may, anywhere.
@@ -196,8 +197,16 @@ def as_worker(body: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def test_a_pod_as_we_write_it_is_let_through(applied: None) -> None:
-    assert "created (server dry run)" in as_worker(pod(HOME))
+def tolerating(key: str, effect: str = "NoSchedule", **more: Any) -> dict[str, Any]:
+    asked = {"limits": {"cpu": "10m", "memory": "16Mi", "furiosa.ai/rngd": "1"}}
+    given = {"key": key, "operator": "Exists", "effect": effect, **more}
+    wanted = {name: value for name, value in given.items() if value}
+    return {"container": {"resources": asked}, "tolerations": [wanted]}
+
+
+@pytest.mark.parametrize("changes", [{}, tolerating("furiosa.ai/npu")])
+def test_a_pod_as_we_write_it_is_let_through(applied: None, changes: dict[str, Any]) -> None:
+    assert "created (server dry run)" in as_worker(pod(HOME, **changes))
 
 
 @pytest.mark.parametrize(
@@ -209,6 +218,14 @@ def test_a_pod_as_we_write_it_is_let_through(applied: None) -> None:
         ({"container": {"securityContext": {}}}, "is privileged"),
         ({"automountServiceAccountToken": True}, "carries no token"),
         ({"serviceAccountName": "default"}, "carries no token"),
+        ({"priorityClassName": "high"}, "goes before nobody else"),
+        ({"nodeName": "lab-node"}, "goes where the scheduler puts it"),
+        (tolerating(""), "tolerates what its own devices need"),
+        (tolerating("node-role.kubernetes.io/control-plane"), "tolerates what its own"),
+        (tolerating("node.kubernetes.io/unreachable", "NoExecute"), "tolerates what its own"),
+        (tolerating("furiosa.ai/npu", ""), "tolerates what its own devices need"),
+        (tolerating("dedicated"), "tolerates what its own devices need"),
+        (tolerating("other.example/gpu"), "tolerates what its own devices need"),
     ],
 )
 def test_a_pod_that_reaches_further_is_refused(
@@ -217,9 +234,12 @@ def test_a_pod_that_reaches_further_is_refused(
     # Without Pod Security, so that the policy is seen to hold by itself.
     kubectl("label", "namespace", HOME, "pod-security.kubernetes.io/enforce=privileged",
             "--overwrite")  # fmt: skip
+    high = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": 9000}
+    kubectl("apply", "-f", "-", body={**high, "metadata": {"name": "high"}})
     try:
         assert said in as_worker(pod(HOME, **changes))
     finally:
+        kubectl("delete", "priorityclass", "high", "--wait=false")
         kubectl("label", "namespace", HOME, "pod-security.kubernetes.io/enforce=restricted",
                 "--overwrite")  # fmt: skip
 
@@ -243,6 +263,11 @@ def test_somebody_elses_namespace_is_not_taken_over(applied: None) -> None:
     )
     unlabelled = {**stranger, "metadata": {"name": "npu-0ff1ce-t2"}}
     assert "Pod Security restricted" in as_worker(unlabelled)
+    # What was restricted once let more through.
+    for version in ("v1.0", "latest", ""):
+        labels = {**LABELS, "pod-security.kubernetes.io/enforce-version": version}
+        old = {**stranger, "metadata": {"name": "npu-0ff1ce-t2", "labels": labels}}
+        assert "Pod Security restricted" in as_worker(old)
 
 
 def test_claims_in_a_namespace_of_ours_name_no_devices_that_others_hold(applied: None) -> None:

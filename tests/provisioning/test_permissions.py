@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from provisioning import manifests, names, namespaces, permissions
+from provisioning import manifests, marking, names, namespaces, permissions
 from provisioning.permissions import PERMISSIONS, ROLES
 from provisioning.specs import NamespaceSpec
 from provisioning.states import Identity
@@ -83,6 +83,21 @@ def test_every_policy_is_in_force() -> None:
         if one["spec"]["validationActions"] == ["Deny"]
     }
     assert {one["spec"]["failurePolicy"] for one in policies} == {"Fail"}
+
+
+def test_a_namespace_is_held_to_the_version_the_policy_asks_for() -> None:
+    found = documents("admission-policy.yaml")
+    (policy,) = (
+        one
+        for one in found
+        if one["kind"] == "ValidatingAdmissionPolicy"
+        and one["metadata"]["name"] == "npu-farm-namespaces"
+    )
+    asked = " ".join(one["expression"] for one in policy["spec"]["validations"])
+    version = f'enforce-version"].orValue("") == "{namespaces.POD_SECURITY_VERSION}"'
+    assert version in asked
+    own = marking._manifest(factory.MARKS, 1)["metadata"]["labels"]
+    assert own["pod-security.kubernetes.io/enforce-version"] == namespaces.POD_SECURITY_VERSION
 
 
 # --- the objects of a tenant's namespace ------------------------------------------------------
