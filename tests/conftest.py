@@ -9,7 +9,7 @@ from django.test import TestCase, TransactionTestCase
 
 from tests.emptying import empty_tables
 
-pytest_plugins = ["tests.cast", "tests.leaving", "tests.running"]
+pytest_plugins = ["tests.cast", "tests.leaving", "tests.ordering", "tests.running"]
 
 # Transactional tests are cleaned up over the owner's connection; the others only roll back.
 TransactionTestCase.databases = frozenset({"default", "owner"})

@@ -2,13 +2,13 @@
 
 Started as its users start it, with `manage.py up --demo`, in a folder of its own.  To start
 one takes as long as hundreds of other tests, so one serves all who ask for `farm`: they come
-one after the other, and it is gone when the last of them is done.
+one after the other (`ordering`), and it is gone when the last of them is done.
 """
 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,22 +73,21 @@ def running_farm(home: Path, *options: str, **extra: str) -> Iterator[RunningFar
         shutil.rmtree(postgres.base_for(home), ignore_errors=True)
 
 
+_serving = ExitStack()
+
+
 @pytest.fixture(scope="session")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """One farm with demonstration data; each test brings tenants of its own."""
     home = tmp_path_factory.mktemp("farm")
     # Several web processes for races; proof every two seconds, so that the meter is seen running.
-    with running_farm(home, "--web-processes", "3", WITNESS_INTERVAL="2") as farm:
-        yield farm
+    options = ("--web-processes", "3")
+    yield _serving.enter_context(running_farm(home, *options, WITNESS_INTERVAL="2"))
+    _serving.close()
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring those together, at the end, who share the farm; their order is left as it is."""
-    items.sort(key=_place)
-
-
-def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
-    marks = {mark.name for mark in item.iter_markers()}
-    asked = getattr(item, "fixturenames", ())
-    return "processes" in marks, "farm" in asked, "browser" in marks
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Stop the farm when nobody follows who shares it."""
+    if "farm" not in getattr(nextitem, "fixturenames", ()):
+        _serving.close()

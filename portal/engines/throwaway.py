@@ -17,6 +17,8 @@ from cryptography.fernet import Fernet
 
 from portal.engines import ports, postgres
 
+_OF = "THROWAWAY_OF"
+
 
 def start(**settings: str) -> dict[str, str]:
     """Start a server with an empty farm database; returns the environment that points at it."""
@@ -54,6 +56,7 @@ def start(**settings: str) -> dict[str, str]:
     )
     _let_owner_empty_tables(server)
     return {
+        _OF: _test_process(),
         "FARM_HOME": str(home),
         "DATABASE_URL": application,
         "DATABASE_OWNER_URL": owner,
@@ -66,3 +69,13 @@ def _let_owner_empty_tables(server: postgres.Server) -> None:
     """Where triggers sleep, guards and foreign keys do: here alone, and for the owner alone."""
     with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("GRANT SET ON PARAMETER session_replication_role TO farm_owner")
+
+
+def is_anothers() -> bool:
+    """Whether the server we were told of is that of the process which began us."""
+    return os.environ.get(_OF, _test_process()) != _test_process()
+
+
+def _test_process() -> str:
+    """Its name among the processes of one test run, as pytest-xdist has it."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "")

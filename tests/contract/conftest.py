@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,6 +136,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if not any(test == one and capability in reason for one, capability in ALLOWED):
             report.outcome = "failed"
             report.longrepr = f"skipped without leave (see skips.py): {test}: {reason}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several test processes tells the one that sums up."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["contract"] = _told
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear what it tells."""
+    _told.update(getattr(node, "workeroutput", {}).get("contract", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
