@@ -20,6 +20,9 @@ from supervisor.xmlrpc import SupervisorTransport
 
 # Terminals and followed logs stay open for hours; a stopping web process does not wait for them.
 _LET_GO = ("--timeout-graceful-shutdown", "5")
+# On a busy machine a process takes longer than the five seconds it would be given to begin to
+# answer its parent, which would end it and begin another, for ever.
+_LET_COME = ("--timeout-worker-healthcheck", "60")
 QUEUES = "reconcile,sweep,billing,portal"
 # Groups are stopped one after the other, the highest priority first: nobody loses the database
 # while still at work.  Within a group all are stopped at once.
@@ -60,7 +63,7 @@ def programs(
     listen = ["--host", address, "--port", str(port), "--workers", str(web_processes)]
     found = [
         Program("web", [python, "-m", "uvicorn", "portal.asgi:application", "--lifespan", "on",
-                        "--no-access-log", *_LET_GO, *listen]),
+                        "--no-access-log", *_LET_GO, *_LET_COME, *listen]),
         Program("worker", [*celery, "worker", "-Q", QUEUES, "--concurrency", "2",
                            "--without-gossip", "--without-mingle", "--loglevel", "INFO"],
                 stop_wait_s=45),
