@@ -1,8 +1,9 @@
 """Give volumes to one attempt at a pod at a time.
 
-`check_mounts` refuses at launch what could never run; `attach` is part of opening an attempt
-and says why an instance has to wait; `detach` is part of burying it.  An attempt whose node is
-silent is not buried before its pod's absence is certain, so nobody else writes meanwhile.
+`check_paths` refuses at launch what could never run; `refuse_busy` and `attach` are part of
+opening attempts, and say why an instance has to wait; `detach` is part of burying one.  An
+attempt whose node is silent is not buried before its pod's absence is certain, so nobody else
+writes meanwhile.
 """
 
 import posixpath
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -59,13 +61,13 @@ def lock_mounted(mounts: Sequence[VolumeMount], *, project_id: int) -> list[Volu
 
 def clusters_of(instance: Instance) -> set[int]:
     """Return the one cluster an instance with volumes can run on; empty when it has none."""
-    return set(instance.volumes.values_list("volume__cluster", flat=True))
+    return {mount.volume.cluster_id for mount in instance.volumes.all()}
 
 
 def claims_of(instance: Instance) -> list[ClaimMount]:
     """Return what a pod of the instance mounts."""
-    rows = instance.volumes.order_by("path").values_list("volume__claim_name", "path")
-    return [ClaimMount(*row) for row in rows]
+    mounts = sorted(instance.volumes.all(), key=lambda mount: mount.path)
+    return [ClaimMount(mount.volume.claim_name, mount.path) for mount in mounts]
 
 
 def mount(*, instance: Instance, mounts: Sequence[VolumeMount]) -> None:
@@ -84,19 +86,32 @@ def mount(*, instance: Instance, mounts: Sequence[VolumeMount]) -> None:
     )
 
 
-def attach(*, attempt: Attempt, at: datetime) -> None:
-    """Hold the instance's volumes for an attempt; raises `NoCapacity` while somebody else does.
+def refuse_busy(instances: Iterable[Instance]) -> dict[UUID, NoCapacity]:
+    """Lock the instances' volumes, and answer those that cannot have theirs now.
 
-    Called inside the transaction that opens the attempt.
+    Called inside the transaction that opens their attempts.
     """
-    mounts = list(attempt.instance.volumes.order_by("volume_id"))
-    if not mounts:
-        return
-    ids = [mount.volume_id for mount in mounts]
+    wanted = {instance.pk: _volumes_of(instance) for instance in instances}
+    ids = {volume_id for volumes in wanted.values() for volume_id in volumes}
+    if not ids:
+        return {}
     # In one order, so that two who want the same volumes do not wait for each other.
-    locked = list(Volume.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
-    for volume in locked:
-        _refuse_busy(volume, attempt)
+    locked = Volume.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    volumes = {volume.pk: volume for volume in locked}
+    holders = {held.volume_id: held.instance for held in _attachments(ids)}
+    refused: dict[UUID, NoCapacity] = {}
+    for instance in instances:
+        mine = [volumes[volume_id] for volume_id in wanted[instance.pk]]
+        answers = (_refusal(volume, holders.get(volume.pk), instance) for volume in mine)
+        if refusal := next(filter(None, answers), None):
+            refused[instance.pk] = refusal
+        else:
+            holders |= {volume.pk: instance for volume in mine}
+    return refused
+
+
+def attach(opened: Iterable[Attempt], *, at: datetime) -> None:
+    """Hold the volumes of those whose attempts were opened; they are locked and free."""
     VolumeAttachment.objects.bulk_create(
         VolumeAttachment(
             attempt=attempt,
@@ -105,7 +120,8 @@ def attach(*, attempt: Attempt, at: datetime) -> None:
             path=mount.path,
             attached_at=at,
         )
-        for mount in mounts
+        for attempt in opened
+        for mount in attempt.instance.volumes.all()
     )
 
 
@@ -139,17 +155,26 @@ def is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
 
 
-def _refuse_busy(volume: Volume, attempt: Attempt) -> None:
+def _volumes_of(instance: Instance) -> list[UUID]:
+    return sorted(mount.volume_id for mount in instance.volumes.all())
+
+
+def _attachments(volumes: Iterable[UUID]) -> QuerySet[VolumeAttachment]:
+    held = VolumeAttachment.objects.filter(volume__in=volumes, detached_at=None)
+    return held.select_related("instance")
+
+
+def _refusal(volume: Volume, holder: Instance | None, instance: Instance) -> NoCapacity | None:
     if volume.state == VolumeState.LOST or not volume.is_wanted:
-        raise NoCapacity(f"{volume.name} is lost.", reason="volume_lost", retry_after=PATIENCE)
-    holder = volume.attachments.filter(detached_at=None).select_related("instance").first()
-    if holder is not None and holder.instance_id == attempt.instance_id:
+        return NoCapacity(f"{volume.name} is lost.", reason="volume_lost", retry_after=PATIENCE)
+    if holder is None:
+        return None
+    if holder == instance:
         # A pod on a silent node may still write; nobody begins another beside it.
         detail = f"{volume.name} is attached on a node that does not answer."
-        raise NoCapacity(detail, reason="volume_on_silent_node", retry_after=PATIENCE)
-    if holder is not None:
-        detail = f"{volume.name} is attached to {holder.instance.name}."
-        raise NoCapacity(detail, reason="volume_in_use", retry_after=PATIENCE)
+        return NoCapacity(detail, reason="volume_on_silent_node", retry_after=PATIENCE)
+    detail = f"{volume.name} is attached to {holder.name}."
+    return NoCapacity(detail, reason="volume_in_use", retry_after=PATIENCE)
 
 
 def _check_path(path: str) -> None:

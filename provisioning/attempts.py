@@ -4,82 +4,43 @@ An attempt is written before the cluster is asked, so that whoever comes after a
 knows which name to look up.  Called inside the transaction that records a pass.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 
 from provisioning import (
     attaching,
-    avoiding,
     confiding,
     deviceclaims,
-    manifests,
     names,
-    offers,
-    placing,
-    queueing,
-    selling,
 )
-from provisioning.errors import NoCapacity
-from provisioning.models import AllocationMode, Attempt, Instance, ObservedPod, Pool
+from provisioning.models import (
+    AllocationMode,
+    Attempt,
+    Instance,
+    ObservedPod,
+    Pool,
+    RegistryLogin,
+)
 from provisioning.names import Marks
-from provisioning.specs import PodSpec
+from provisioning.specs import PodSpec, PullSecret
 from provisioning.states import AttemptState
 from provisioning.vendors import habits_of
-
-PATIENCE: Final = 30.0
-LONGEST_PATIENCE: Final = 300.0
-
-
-def open_attempt(*, instance: Instance, marks: Marks, at: datetime) -> Attempt:
-    """Choose a pool and write the next attempt down; raises `NoCapacity` with the reason."""
-    # Two who place at once would both see the last device free.
-    pools = offers.lock_pools(family_id=instance.instance_type.family_id, at=at)
-    pools = _beside_volumes(instance, pools)
-    ahead = queueing.ahead_of(instance)
-    avoided = avoiding.nodes_to_avoid(instance=instance, pools=pools, at=at)
-    avoided |= selling.closed_nodes(instance=instance, pools=pools, at=at)
-    choice = placing.choose_pool(
-        count=instance.device_count, offers=offers.of_pools(pools, without=avoided), ahead=ahead
-    )
-    if isinstance(choice, placing.NoChoice):
-        # Whoever frees a device wakes the first ones; the others need not keep asking.
-        patience = min(LONGEST_PATIENCE, PATIENCE + 5 * len(ahead))
-        raise NoCapacity(choice.message, reason=choice.reason, retry_after=patience)
-    pool = next(pool for pool in pools if pool.pk == choice.pool_id)
-    away_from = sorted(name for cluster_id, name in avoided if cluster_id == pool.cluster_id)
-    spec = spec_of(
-        instance=instance,
-        attempt_no=instance.attempt_no + 1,
-        pool=pool,
-        marks=marks,
-        avoided_nodes=away_from,
-    )
-    attempt = Attempt.objects.create(
-        instance=instance,
-        no=spec.attempt_no,
-        launch_no=instance.launch_no,
-        cluster=pool.cluster,
-        pool=pool,
-        namespace=spec.namespace,
-        pod_name=spec.name,
-        spec_hash=manifests.hash_of(manifests.pod_for(spec), spec),
-        device_count=instance.device_count,
-        avoided_nodes=away_from,
-        intended_at=at,
-    )
-    attaching.attach(attempt=attempt, at=at)
-    confiding.intend_copy(attempt=attempt, at=at)
-    return attempt
 
 
 def confirm_attempt(*, attempt: Attempt, uid: UUID, at: datetime) -> None:
     """Write down which pod the attempt has become."""
-    Attempt.objects.filter(pk=attempt.pk, state=AttemptState.INTENDED).update(
-        state=AttemptState.CREATED, uid=uid, created_at=at
+    confirm_attempts({attempt.pk: uid}, at=at)
+
+
+def confirm_attempts(created: Mapping[int, UUID], *, at: datetime) -> None:
+    """Write down which pods several attempts have become: the UIDs by the attempts' keys."""
+    is_it = [When(pk=pk, then=Value(uid)) for pk, uid in created.items()]
+    Attempt.objects.filter(pk__in=created, state=AttemptState.INTENDED).update(
+        state=AttemptState.CREATED, uid=Case(*is_it), created_at=at
     )
 
 
@@ -139,14 +100,16 @@ def spec_of(
     pool: Pool,
     marks: Marks,
     avoided_nodes: Sequence[str] = (),
+    login: RegistryLogin | None = None,
 ) -> PodSpec:
-    """Return what the attempt's pod is made of."""
+    """Return what the attempt's pod is made of; `login` is what its image is pulled with."""
     vendor = habits_of(pool.family.vendor.slug)
+    name = names.pod_name(instance_id=instance.pk, attempt_no=attempt_no)
     selector = vendor.node_selector(family=pool.family.slug, resource_name=pool.resource_name)
     return PodSpec(
         marks=marks,
         namespace=marks.namespace(instance.tenant_id),
-        name=names.pod_name(instance_id=instance.pk, attempt_no=attempt_no),
+        name=name,
         instance_id=instance.pk,
         tenant_id=instance.tenant_id,
         project_id=instance.project_id,
@@ -171,20 +134,15 @@ def spec_of(
         ),
         avoided_nodes=tuple(avoided_nodes),
         claims=tuple(attaching.claims_of(instance)),
-        confided=confiding.confided_to(
-            instance, secret_name=names.pod_name(instance_id=instance.pk, attempt_no=attempt_no)
-        ),
+        confided=confiding.confided_to(instance, secret_name=name),
+        pulled_with=_pulled_with(login, name),
     )
 
 
-def _beside_volumes(instance: Instance, pools: list[Pool]) -> list[Pool]:
-    """Keep the pools of the cluster the instance's volumes are on; all when it has none."""
-    clusters = attaching.clusters_of(instance)
-    near = [pool for pool in pools if not clusters or pool.cluster_id in clusters]
-    if clusters and pools and not near:
-        detail = "The cluster of its volumes offers none of this family now."
-        raise NoCapacity(detail, reason="no_pool_beside_volumes", retry_after=PATIENCE)
-    return near
+def _pulled_with(login: RegistryLogin | None, pod_name: str) -> PullSecret | None:
+    if login is None:
+        return None
+    return PullSecret(secret_name=names.registry_secret(pod_name), login_id=login.pk)
 
 
 def _claim_template(pool: Pool, count: int) -> str:

@@ -5,7 +5,6 @@ afterwards, inside the transaction that records the pass.  So no transaction is 
 a cluster is asked, and a crash in between leaves only what the next pass looks up.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,19 +12,10 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from provisioning import (
-    attempts,
-    confiding,
-    manifests,
-    namespacing,
-    podstatus,
-    refusals,
-    routing,
-)
-from provisioning.cluster import asking, storing
-from provisioning.cluster.errors import AlreadyExists, NotFound, PreconditionFailed, QuotaConflict
+from provisioning import allotting, attempts, creating, namespacing, podstatus, registries, routing
+from provisioning.cluster import asking
+from provisioning.cluster.errors import AlreadyExists, NotFound, PreconditionFailed
 from provisioning.errors import ProvisioningError
-from provisioning.lifecycle import POLL
 from provisioning.models import Attempt, Cluster
 from provisioning.situations import Pass
 from provisioning.states import State
@@ -44,8 +34,6 @@ from provisioning.steps import (
 )
 
 Changes = Mapping[str, Any]
-
-MOST_CONFLICTS: Final = 5
 
 
 class NameTaken(ProvisioningError):
@@ -86,10 +74,10 @@ def _attempt(of: Pass) -> Attempt:
 
 def _place(effect: Place, of: Pass) -> Outcome:
     def write() -> Changes:
-        attempt = attempts.open_attempt(instance=of.instance, marks=of.marks, at=of.at)
+        attempt = allotting.open_attempt(instance=of.instance, marks=of.marks, at=of.at)
         return {"attempt_no": attempt.no, "pool": attempt.pool}
 
-    return Outcome(write=write, move=Move(to=State.PROVISIONING, reason="placed"), again=AT_ONCE)
+    return Outcome(write=write, move=allotting.PLACED, again=AT_ONCE)
 
 
 def _prepare_namespace(effect: PrepareNamespace, of: Pass) -> Outcome:
@@ -115,41 +103,15 @@ def _prepare_namespace(effect: PrepareNamespace, of: Pass) -> Outcome:
 
 
 def _create_pod(effect: CreatePod, of: Pass) -> Outcome:
-    attempt = _attempt(of)
-    spec = attempts.spec_of(
-        instance=of.instance,
-        attempt_no=attempt.no,
-        pool=attempt.pool,
-        marks=of.marks,
-        avoided_nodes=attempt.avoided_nodes,
-    )
-    manifest = manifests.pod_for(spec)
-    if manifests.hash_of(manifest, spec) != attempt.spec_hash:
-        # We write pods otherwise since the attempt was opened: nobody would know this one for ours.
+    order = creating.order_for(of, login=registries.login_for(of.instance))
+    if order is None:
         return _find_pod(FindPod(), of)
-    # First, for the kubelet looks for it as soon as there is a pod.
-    if spec.confided and (secret := confiding.secret_for(attempt=attempt, marks=of.marks)):
-        storing.apply_secret(attempt.cluster, secret)
     try:
-        pod = _post(manifest, attempt.cluster, of)
+        uid = creating.post(order)
     except AlreadyExists:
         # Ours, if an earlier pass died or heard nothing after asking; never a stranger's to kill.
         return _find_pod(FindPod(), of)
-    created = Move(to=State.SCHEDULING, reason="pod_created")
-    # Nobody has seen it yet; the watcher will say when there is something to look at.
-    return replace(_confirmed(of, UUID(pod["metadata"]["uid"]), created), again=POLL)
-
-
-def _post(manifest: manifests.Manifest, cluster: Cluster, of: Pass) -> dict[str, Any]:
-    """Post the pod; a quota that somebody else was writing refused it without doing anything."""
-    for turn in range(MOST_CONFLICTS):
-        try:
-            return asking.create_pod(cluster, manifest)
-        except QuotaConflict:
-            if not of.claim.has_time_for_a_call:
-                raise
-            time.sleep(refusals.conflict_pause(of.situation.seed, turn))
-    return asking.create_pod(cluster, manifest)
+    return replace(_confirmed(of, uid, creating.CREATED), again=creating.UNTIL_SEEN)
 
 
 def _find_pod(effect: FindPod, of: Pass) -> Outcome:

@@ -1,9 +1,10 @@
 """Confide secrets to an instance: values in once, sealed, never out again but to its pod.
 
-`confide` keeps them at launch; `secret_for` writes the Secret object of one attempt, which
-`carrying` applies right before the pod, and `clear_away` deletes it once the attempt is gone.
-What a spec's hash says of them is a keyed digest.  Only the notebook token can be read back,
-for the door to the notebook's port.
+`confide` keeps them at launch; `secrets_for` writes the Secret objects of one attempt, which
+`carrying` applies right before the pod, and `clear_away` deletes them once the attempt is gone.
+The login its image is pulled with, which `registries` keeps, goes the same way.  What a spec's
+hash says of secrets is a keyed digest.  Only the notebook token can be read back, for the door
+to the notebook's port.
 """
 
 import base64
@@ -12,20 +13,28 @@ import hmac
 import logging
 import re
 import secrets as randomness
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
 
-from provisioning import breaking, marking
+from provisioning import breaking, marking, names, registries
 from provisioning.cluster import storing
 from provisioning.cluster.sealing import seal, unseal
 from provisioning.errors import ClusterUnreachable, IllegalSecret, ProvisioningError
 from provisioning.manifests import Manifest
-from provisioning.models import Attempt, Cluster, ConfidedSecret, Instance, InstanceSecret
+from provisioning.models import (
+    Attempt,
+    Cluster,
+    ConfidedSecret,
+    Instance,
+    InstanceSecret,
+    RegistryLogin,
+)
 from provisioning.names import Marks
 from provisioning.specs import Confided, SecretText
 from provisioning.states import AttemptState, SecretKind, State
@@ -44,8 +53,8 @@ _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 def check_secrets(texts: Sequence[SecretText], *, variables: Iterable[str] = ()) -> None:
     """Refuse what cannot be a variable or a file, and what would hide something else."""
-    names = [(text.kind, text.name) for text in texts]
-    if len(names) > MOST_SECRETS or len(set(names)) != len(names):
+    given = [(text.kind, text.name) for text in texts]
+    if len(given) > MOST_SECRETS or len(set(given)) != len(given):
         raise IllegalSecret("There are too many, or one twice.")
     for number, text in enumerate(texts, 1):
         rule = _VARIABLE if text.kind is SecretKind.ENV else _FILE
@@ -99,7 +108,8 @@ def unseal_texts(sealed: bytes | memoryview | None) -> tuple[SecretText, ...]:
 
 def confided_to(instance: Instance, *, secret_name: str) -> Confided | None:
     """Return what a pod's manifest says of the instance's secrets; None when it has none."""
-    rows = list(instance.secrets.order_by("kind", "name").values_list("kind", "name", "digest"))
+    secrets = sorted(instance.secrets.all(), key=lambda secret: (secret.kind, secret.name))
+    rows = [(secret.kind, secret.name, secret.digest) for secret in secrets]
     if not rows:
         return None
     return Confided(
@@ -110,14 +120,23 @@ def confided_to(instance: Instance, *, secret_name: str) -> Confided | None:
     )
 
 
-def secret_for(*, attempt: Attempt, marks: Marks) -> Manifest | None:
-    """Write the Secret object of an attempt, values and all; None when there is nothing to hide.
+def secrets_for(
+    *, attempt: Attempt, login: RegistryLogin | None, marks: Marks
+) -> Iterator[Manifest]:
+    """Write the Secret objects of an attempt, values and all."""
+    rows = [row for row in attempt.instance.secrets.all() if row.value_sealed is not None]
+    if rows:
+        data = {key_of(SecretKind(row.kind), row.name): _value_of(row) for row in rows}
+        yield _secret(attempt, attempt.pod_name, "Opaque", data, marks)
+    if login is not None:
+        data = {registries.KEY: registries.content_of(login)}
+        name = names.registry_secret(attempt.pod_name)
+        yield _secret(attempt, name, registries.SECRET_TYPE, data, marks)
 
-    Immutable: nobody in the namespace can slip another value under a pod that runs.
-    """
-    rows = list(attempt.instance.secrets.exclude(value_sealed=None))
-    if not rows:
-        return None
+
+def _secret(
+    attempt: Attempt, name: str, kind: str, data: Mapping[str, str], marks: Marks
+) -> Manifest:
     labels = marks.labels(
         tenant=str(attempt.instance.tenant_id),
         instance=str(attempt.instance_id),
@@ -126,14 +145,11 @@ def secret_for(*, attempt: Attempt, marks: Marks) -> Manifest | None:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {
-            "name": attempt.pod_name,
-            "namespace": attempt.namespace,
-            "labels": labels,
-        },
-        "type": "Opaque",
+        "metadata": {"name": name, "namespace": attempt.namespace, "labels": labels},
+        "type": kind,
+        # Nobody in the namespace can slip another value under a pod that runs.
         "immutable": True,
-        "data": {key_of(SecretKind(row.kind), row.name): _encoded(row) for row in rows},
+        "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
     }
 
 
@@ -142,12 +158,25 @@ def key_of(kind: SecretKind, name: str) -> str:
     return f"{kind.value}.{name}"
 
 
-def intend_copy(*, attempt: Attempt, at: datetime) -> None:
-    """Write down that a copy of the secrets is going to be in the cluster."""
-    if attempt.instance.secrets.exists():
-        ConfidedSecret.objects.get_or_create(
-            attempt=attempt, defaults={"name": attempt.pod_name, "intended_at": at}
-        )
+def intend_copies(
+    opened: Iterable[Attempt], *, with_login: Container[UUID] = (), at: datetime
+) -> None:
+    """Write down which Secret objects of these attempts are going to be in a cluster.
+
+    `with_login` are the instances whose image is pulled with a login.
+    """
+    ConfidedSecret.objects.bulk_create(
+        ConfidedSecret(attempt=attempt, name=name, intended_at=at)
+        for attempt in opened
+        for name in _names_of(attempt, has_login=attempt.instance_id in with_login)
+    )
+
+
+def _names_of(attempt: Attempt, *, has_login: bool) -> Iterator[str]:
+    if attempt.instance.secrets.all():
+        yield attempt.pod_name
+    if has_login:
+        yield names.registry_secret(attempt.pod_name)
 
 
 def notebook_token(instance: Instance) -> str | None:
@@ -156,7 +185,7 @@ def notebook_token(instance: Instance) -> str | None:
     For who may open its ports, and nobody else: `portal.access` asks.
     """
     row = _token_of(instance).first()
-    return None if row is None else str(unseal(bytes(row.value_sealed or b""))["value"])
+    return None if row is None else _value_of(row)
 
 
 def has_notebook_token(instance: Instance) -> bool:
@@ -208,9 +237,8 @@ def _delete(cluster: Cluster, copy: ConfidedSecret, at: datetime) -> bool:
     return True
 
 
-def _encoded(row: InstanceSecret) -> str:
-    value = str(unseal(bytes(row.value_sealed or b""))["value"])
-    return base64.b64encode(value.encode()).decode()
+def _value_of(row: InstanceSecret) -> str:
+    return str(unseal(bytes(row.value_sealed or b""))["value"])
 
 
 def _digest(text: str) -> str:

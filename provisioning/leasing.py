@@ -1,4 +1,4 @@
-"""Claim a due instance: one pass at a time, whoever dies in between.
+"""Claim due instances: one pass over each at a time, whoever dies in between.
 
 A claim is a compare-and-set in the database's time.  It holds no lock while the cluster
 is asked, and its token fences what is recorded: a pass that outlived its lease records
@@ -18,23 +18,29 @@ from provisioning.models import Instance
 # A create that times out takes this long; what is left of the lease must be longer.
 LONGEST_CALL: Final = 15.0
 
+# Materialized, for a plan that ran the inner query again would claim more than were asked for.
 _CLAIM: Final = """
-UPDATE provisioning_instance
-   SET lease_token = %s, lease_until = statement_timestamp() + %s
- WHERE id = (
+WITH due AS MATERIALIZED (
     SELECT id FROM provisioning_instance
      WHERE next_reconcile_at <= %s
        AND (lease_until IS NULL OR lease_until < statement_timestamp())
      ORDER BY next_reconcile_at
-     LIMIT 1
+     LIMIT %s
        FOR UPDATE SKIP LOCKED)
-RETURNING *
+UPDATE provisioning_instance
+   SET lease_token = %s, lease_until = statement_timestamp() + %s
+  FROM due
+ WHERE provisioning_instance.id = due.id
+RETURNING provisioning_instance.*
 """
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to move one instance, until it runs out."""
+    """The right to move one instance, until it runs out.
+
+    Those that were claimed together have one token: each row says who holds it.
+    """
 
     instance: Instance
     token: uuid.UUID
@@ -49,9 +55,19 @@ class Claim:
 
 def claim_due(*, at: datetime) -> Claim | None:
     """Claim the instance that has been due for longest; None when none is."""
+    return next(iter(claim_several(at=at, most=1)), None)
+
+
+def claim_several(*, at: datetime, most: int) -> list[Claim]:
+    """Claim those that have been due for longest, and no more than so many."""
     token = uuid.uuid4()
     lease = timedelta(seconds=settings.RECONCILE_LEASE_SECONDS)
     # Taken before the database's clock starts, so that ours runs out first.
     runs_out_at = time.monotonic() + lease.total_seconds()
-    rows = list(Instance.objects.raw(_CLAIM, [token, lease, at]))
-    return Claim(rows[0], token, runs_out_at) if rows else None
+    rows = list(Instance.objects.raw(_CLAIM, [at, most, token, lease]))
+    return [Claim(row, token, runs_out_at) for row in sorted(rows, key=_due)]
+
+
+def _due(instance: Instance) -> tuple[datetime, uuid.UUID]:
+    assert instance.next_reconcile_at is not None  # noqa: S101 - no others are claimed
+    return instance.next_reconcile_at, instance.pk

@@ -1,12 +1,16 @@
-"""Choose the pool for an instance, or say why none can hold it: offers in, a choice out.
+"""Choose the pools for instances, or say why none can hold one: offers in, choices out.
 
 Pure.  Whoever waits longer is served first, project by project in turn; what those ahead
 will take is set aside, so that a large wish is not starved by small ones behind it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 from uuid import UUID
+
+# Beyond so many ahead nobody more is made room for.
+MOST_AHEAD: Final = 200
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,11 @@ class Offer:
         tightest = min(free for free in self.free_by_node if free >= count)
         nodes = list(self.free_by_node)
         nodes[nodes.index(tightest)] -= count
-        return Offer(
-            pool_id=self.pool_id,
-            name=self.name,
-            free_by_node=tuple(nodes),
-            largest_node=self.largest_node,
-            promised=self.promised,
-        )
+        return replace(self, free_by_node=tuple(nodes))
+
+    def promising(self, count: int) -> "Offer":
+        """Return the offer that is left when a pod that is on no node yet gets so many."""
+        return replace(self, promised=self.promised + count)
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class NoChoice:
-    """Why there is none."""
+    """Why there is none, and how many are to be served before."""
 
     reason: str
     message: str
+    ahead: int = 0
 
 
 def fair_order(waiting: Iterable[Waiting], *, having: Mapping[int, int]) -> list[Waiting]:
@@ -79,20 +82,43 @@ def fair_order(waiting: Iterable[Waiting], *, having: Mapping[int, int]) -> list
     return [one for _, one in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def choose_pool(
-    *, count: int, offers: Sequence[Offer], ahead: Iterable[int] = ()
+def choose_pools(
+    *, wanted: Sequence[Waiting], offers: Iterable[Offer], order: Sequence[Waiting]
+) -> dict[UUID, Choice | NoChoice]:
+    """Place all that are wanted, each after those ahead of it in the order have had theirs.
+
+    Whoever is not in the order has had its turn before, and leaves no room for anybody.
+    """
+    there = {offer.pool_id: offer for offer in offers}
+    left, ahead = dict(there), 0
+    queued, mine = {one.id for one in order}, {one.id for one in wanted}
+    chosen: dict[UUID, Choice | NoChoice] = {}
+    for one in [*(each for each in wanted if each.id not in queued), *order]:
+        if one.id in mine:
+            choice = chosen[one.id] = _choose(one.device_count, there, left, ahead)
+            if isinstance(choice, Choice):
+                for offers_ in (there, left):
+                    offers_[choice.pool_id] = offers_[choice.pool_id].promising(one.device_count)
+                continue
+        if len(chosen) == len(mine):
+            break
+        if one.id in queued and ahead < MOST_AHEAD:
+            _serve(left, one.device_count)
+            ahead += 1
+    return chosen
+
+
+def _choose(
+    count: int, there: Mapping[int, Offer], left: Mapping[int, Offer], ahead: int
 ) -> Choice | NoChoice:
-    """Place so many devices, after all those ahead have had theirs."""
-    if not offers:
-        return NoChoice("no_pool", "No cluster offers this family now.")
-    largest = max(offer.largest_node for offer in offers)
+    if not there:
+        return NoChoice("no_pool", "No cluster offers this family now.", ahead)
+    largest = max(offer.largest_node for offer in there.values())
     if largest < count:
-        return NoChoice("too_large", f"No node has {count} devices; the largest has {largest}.")
-    left = {offer.pool_id: offer for offer in offers}
-    for wanted in ahead:
-        _serve(left, wanted)
+        message = f"No node has {count} devices; the largest has {largest}."
+        return NoChoice("too_large", message, ahead)
     best = _best(left.values(), count)
-    return Choice(best.pool_id) if best else _full(count, offers, left.values())
+    return Choice(best.pool_id) if best else _full(count, there.values(), left.values(), ahead)
 
 
 def _serve(left: dict[int, Offer], wanted: int) -> None:
@@ -114,10 +140,10 @@ def _best(offers: Iterable[Offer], count: int) -> Offer | None:
     return max(able, key=lambda offer: (offer.free, -offer.pool_id), default=None)
 
 
-def _full(count: int, offers: Iterable[Offer], left: Iterable[Offer]) -> NoChoice:
+def _full(count: int, offers: Iterable[Offer], left: Iterable[Offer], ahead: int) -> NoChoice:
     free = sum(offer.free for offer in offers)
     if free and sum(offer.free for offer in left) < free:
-        return NoChoice("behind_others", f"{free} devices are free, and others have waited longer.")
-    return NoChoice(
-        "no_capacity", f"{free} healthy devices are free, {count} on one node are needed."
-    )
+        message = f"{free} devices are free, and others have waited longer."
+        return NoChoice("behind_others", message, ahead)
+    message = f"{free} healthy devices are free, {count} on one node are needed."
+    return NoChoice("no_capacity", message, ahead)

@@ -1,11 +1,10 @@
 """Who waits for a family, in which order, and who wakes them.
 
-The order is fair between projects: whoever has less is served first.  `attempts` asks whom
+The order is fair between projects: whoever has less is served first.  `allotting` asks whom
 to leave room for; whoever frees a device wakes the head of the queue.
 """
 
 from datetime import datetime
-from itertools import takewhile
 from typing import Final
 
 from django.db.models import Count
@@ -15,8 +14,6 @@ from provisioning.models import Attempt, Instance
 from provisioning.placing import Waiting
 from provisioning.states import AttemptState, Desired, State
 
-# Beyond so many ahead the answer is "wait" anyway.
-MOST_AHEAD: Final = 200
 WOKEN: Final = 20
 # Whoever is placed wakes so many behind: each of them wakes as many again while there is room.
 FOLLOW: Final = 3
@@ -31,16 +28,6 @@ def waiting_for(family_id: int) -> list[Waiting]:
     live = Attempt.objects.filter(pool__family=family_id).exclude(state=AttemptState.GONE)
     having = live.values_list("instance__project_id").annotate(count=Count("pk")).order_by()
     return placing.fair_order((Waiting(*row) for row in rows), having=dict(having))
-
-
-def ahead_of(instance: Instance) -> list[int]:
-    """Return the device counts of those who are served before the instance."""
-    order = waiting_for(instance.instance_type.family_id)
-    if all(one.id != instance.pk for one in order):
-        # One that lost its pod has had its turn.
-        return []
-    ahead = takewhile(lambda one: one.id != instance.pk, order)
-    return [one.device_count for one in ahead][:MOST_AHEAD]
 
 
 def position_of(instance: Instance) -> int | None:

@@ -1,52 +1,54 @@
 """Bring instances one step nearer to what is wished of them.
 
-Level-triggered: claim the instance that has been due for longest, look at what is there
-(`situations`), let `lifecycle` answer the one next step, carry it out, record it.  A hint
-may come late, twice or never; each pass starts from the rows.
+Level-triggered: claim the instances that have been due for longest, look at what is there
+(`situations`), let `lifecycle` answer the one next step of each, carry it out, record it.  A
+hint may come late, twice or never; each pass starts from the rows.  A crowd on its way in
+goes together (`crowding`).
 """
 
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 
 from provisioning import (
-    alarms,
-    attempts,
-    breaking,
     carrying,
     counting,
+    crowding,
     deferring,
     leasing,
     lifecycle,
-    lingering,
     marking,
-    namespacing,
-    pacing,
-    queueing,
     recording,
-    refusals,
     situations,
+    stepping,
 )
-from provisioning.cluster.errors import TooManyRequests
-from provisioning.errors import ClusterUnreachable, NoCapacity, ProvisioningError
+from provisioning.crowding import Crowd
+from provisioning.errors import ProvisioningError
 from provisioning.leasing import Claim
-from provisioning.models import Cluster, ClusterState, Instance
-from provisioning.refusals import Answer
+from provisioning.models import Cluster
 from provisioning.situations import Pass
-from provisioning.states import State
-from provisioning.steps import AT_ONCE, Act, CreatePod, Effect, Move, Place, Rest
+from provisioning.steps import (
+    Act,
+    CreatePod,
+    Effect,
+    Place,
+    PrepareNamespace,
+)
 
 logger = logging.getLogger(__name__)
 
-LOOP: Final = "reconcile"
 Clock = Callable[[], datetime]
 
 # Shorter than a task's soft limit by more than the longest pass.
 LONGEST_DRAIN: Final = timedelta(seconds=10)
+TOGETHER: Final = 50
+# Others may have time for those that this one does not come to.
+LONGEST_HOLD: Final = timedelta(seconds=2)
 PAUSE_AFTER_ERROR: Final = timedelta(seconds=30)
 
 
@@ -55,158 +57,149 @@ def drain_due(*, clock: Clock) -> int:
     began, passes = clock(), 0
     with counting.adding_up(at=began):
         while clock() - began < LONGEST_DRAIN:
-            claim = leasing.claim_due(at=clock())
-            if claim is None:
+            claims = leasing.claim_several(at=clock(), most=TOGETHER)
+            if not claims:
                 return passes
-            reconcile(claim, at=clock())
-            passes += 1
+            passes += reconcile_all(claims, clock=clock)
     deferring.defer_drain()
     return passes
 
 
+def reconcile_all(claims: Sequence[Claim], *, clock: Clock) -> int:
+    """Take those who are on their way in together, and a step with each of the others.
+
+    Returns how many passes there was time for; who was left is still due.
+    """
+    began = clock()
+    left = _go_together(_gather(claims, at=began))
+    for number, of in enumerate(left):
+        if number and clock() - began > LONGEST_HOLD:
+            recording.give_back([other.claim for other in left[number:]])
+            return len(claims) - len(left) + number
+        _take(of)
+    return len(claims)
+
+
 def reconcile(claim: Claim, *, at: datetime) -> None:
     """Take one step with a claimed instance."""
+    for of in _gather([claim], at=at):
+        _take(of)
+
+
+def _gather(claims: Sequence[Claim], *, at: datetime) -> list[Pass]:
     try:
-        of = situations.gather(claim, at=at)
-        if any(marking.is_held(cluster) for cluster in of.clusters):
-            recording.hand_back(claim, at=at, again=marking.HELD_FOR)
-        else:
-            _step(of)
-    except recording.LeaseLost:
-        counting.count(LOOP, "lease_lost")
-        logger.warning("lease of %s lost; somebody else goes on", claim.instance.pk)
+        return situations.gather_all(claims, at=at)
     except DatabaseError:
         raise
     except Exception:
-        # What is wrong with one instance must not hold up the others.
-        counting.count(LOOP, "failed")
-        logger.exception("pass over %s failed", claim.instance.pk)
+        if len(claims) == 1:
+            logger.exception("the rows of %s cannot be read", claims[0].instance.pk)
+            _put_off(claims[0], at)
+            return []
+    # What is wrong with one instance must not hold up the others.
+    return [of for claim in claims for of in _gather([claim], at=at)]
+
+
+def _take(of: Pass) -> None:
+    try:
+        if of.is_held:
+            recording.hand_back(of.claim, at=of.at, again=marking.HELD_FOR)
+        else:
+            stepping.step(of)
+    except recording.LeaseLost:
+        counting.count(stepping.LOOP, "lease_lost")
+        logger.warning("lease of %s lost; somebody else goes on", of.instance.pk)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("pass over %s failed", of.instance.pk)
+        _put_off(of.claim, of.at)
+
+
+def _put_off(claim: Claim, at: datetime) -> None:
+    counting.count(stepping.LOOP, "failed")
+    with suppress(recording.LeaseLost):
+        recording.hand_back(claim, at=at, again=PAUSE_AFTER_ERROR)
+
+
+# --- many at once ----------------------------------------------------------------------------
+
+
+def _go_together(passes: list[Pass]) -> list[Pass]:
+    """Place and create what can go together; returns the passes that go on alone."""
+    for crowd in _placing(passes):
+        passes = _go(crowd, Place(), crowding.place, among=passes)
+    for crowd in _creating(passes):
+        passes = _go(crowd, CreatePod(), crowding.create, among=passes)
+    return _without_doubles(passes)
+
+
+def _go(
+    crowd: list[Pass], effect: Effect, take: Callable[[list[Pass]], Crowd], *, among: list[Pass]
+) -> list[Pass]:
+    """Do the same for a crowd; returns the passes that go on from there, and the others."""
+    ids = {of.instance.pk for of in crowd}
+    others = [of for of in among if of.instance.pk not in ids]
+    try:
+        result = take(crowd)
+    except (ProvisioningError, recording.LeaseLost) as error:
+        # One of them spoilt it for all; each by itself shows which.
+        logger.info("a crowd of %d goes on one by one: %r", len(crowd), error)
+        return others + _again(crowd)
+    counting.count(stepping.LOOP, f"did {type(effect).__name__}", len(result.done))
+    for of, refusal in result.refused:
         with suppress(recording.LeaseLost):
-            recording.hand_back(claim, at=at, again=PAUSE_AFTER_ERROR)
+            stepping.answer(of, effect, refusal)
+    return others + _again(result.left + (result.done if isinstance(effect, Place) else []))
 
 
-def _step(of: Pass) -> None:
-    """Conclude what there is to conclude, then do one thing, or none."""
-    step = lifecycle.plan(of=of.situation, now=of.at)
-    while isinstance(step, Move):
-        of = _move(of, step)
-        step = lifecycle.plan(of=of.situation, now=of.at)
-    if isinstance(step, Act):
-        _act(of, step)
-    else:
-        _rest(of, step)
+def _again(passes: Sequence[Pass]) -> list[Pass]:
+    return _gather([of.claim for of in passes], at=passes[0].at) if passes else []
 
 
-def _move(of: Pass, move: Move) -> Pass:
-    recording.record_move(of.claim, move, at=of.at)
-    counting.count(LOOP, f"moved to {move.to}")
-    # A pod that is over has given its devices back, whatever becomes of the pod; and room was
-    # left for whoever leaves the queue.
-    if of.situation.state is State.QUEUED or any(pod.is_over for pod in of.situation.pods):
-        _wake_queue(of.instance, of.at)
-    return of.after(move)
+def _placing(passes: Iterable[Pass]) -> list[list[Pass]]:
+    """Return crowds to be placed: each of one family."""
+    crowds: defaultdict[int, list[Pass]] = defaultdict(list)
+    for of in passes:
+        if isinstance(_effect(of), Place):
+            crowds[of.instance.instance_type.family_id].append(of)
+    return [crowds[family_id] for family_id in sorted(crowds) if len(crowds[family_id]) > 1]
 
 
-def _rest(of: Pass, rest: Rest) -> None:
-    said = {"reason": rest.reason, "message": rest.message}
-    changes = {name: value for name, value in said.items() if value is not None}
-    recording.hand_back(
-        of.claim, at=of.at, again=rest.again, changes=changes, dead_letter=rest.dead_letter
-    )
+def _creating(passes: Iterable[Pass]) -> list[list[Pass]]:
+    """Return the crowd whose pods can be created at once: on clusters without any trouble."""
+    calm: dict[int, bool] = {}
+    crowd = []
+    for of in passes:
+        if isinstance(_effect(of), CreatePod) and (cluster := carrying.cluster_of(CreatePod(), of)):
+            if cluster.pk not in calm:
+                calm[cluster.pk] = _is_calm(cluster, of.at)
+            if calm[cluster.pk]:
+                crowd.append(of)
+    return [crowd] if len(crowd) > 1 else []
 
 
-def _act(of: Pass, act: Act) -> None:
-    cluster = carrying.cluster_of(act.effect, of)
-    if cluster and (wait := _wait_for(cluster, act.effect, of)) is not None:
-        recording.hand_back(of.claim, at=of.at, again=wait)
-        return
-    try:
-        outcome = carrying.carry_out(act.effect, of)
-        counting.count(LOOP, f"did {type(act.effect).__name__}")
-        if cluster:
-            breaking.note_answer(cluster)
-        with transaction.atomic():
-            changes = outcome.write()
-            again = act.again if outcome.again is None else outcome.again
-            recording.hand_back(of.claim, at=of.at, again=again, changes=changes, move=outcome.move)
-    except ProvisioningError as error:
-        _answer(of, act.effect, error, cluster)
-    else:
-        if outcome.frees_devices:
-            _wake_queue(of.instance, of.at)
-        elif isinstance(act.effect, Place):
-            # Room was left for those behind, who were told that there is none.
-            queueing.wake_queue(
-                family_id=of.instance.instance_type.family_id, at=of.at, heads=queueing.FOLLOW
-            )
+def _is_calm(cluster: Cluster, at: datetime) -> bool:
+    is_throttled = cluster.throttled_until is not None and cluster.throttled_until > at
+    answers = cluster.breaker_until is None
+    return answers and not is_throttled and not marking.needs_check(cluster, at=at)
 
 
-def _wait_for(cluster: Cluster, effect: Effect, of: Pass) -> timedelta | None:
-    if not of.claim.has_time_for_a_call:
-        return AT_ONCE
-    wait = breaking.wait_for(cluster, at=of.at)
-    if wait is None and marking.needs_check(cluster, at=of.at):
-        # Seldom, for the sweep keeps it fresh; then this pass is spent on it, and the next acts.
-        return _check(cluster, of)
-    if wait is None and isinstance(effect, CreatePod):
-        return pacing.wait_for_turn(cluster, at=of.at)
-    return wait
+def _without_doubles(passes: Iterable[Pass]) -> list[Pass]:
+    """Let one prepare a namespace, and the others come back when it is ready."""
+    kept: list[Pass] = []
+    spare: list[Pass] = []
+    seen = set()
+    for of in passes:
+        key = (of.attempt and of.attempt.cluster_id, of.instance.tenant_id)
+        is_double = isinstance(_effect(of), PrepareNamespace) and key in seen
+        (spare if is_double else kept).append(of)
+        if isinstance(_effect(of), PrepareNamespace):
+            seen.add(key)
+    recording.give_back([of.claim for of in spare])
+    return kept
 
 
-def _check(cluster: Cluster, of: Pass) -> timedelta:
-    try:
-        may_act = marking.check(cluster, at=of.at)
-    except ProvisioningError as error:
-        _note(cluster, error, of.at)
-        return marking.ASK_AGAIN
-    breaking.note_answer(cluster)
-    return AT_ONCE if may_act else marking.HELD_FOR
-
-
-def _answer(of: Pass, effect: Effect, error: ProvisioningError, cluster: Cluster | None) -> None:
-    level = logging.DEBUG if isinstance(error, NoCapacity) else logging.INFO
-    logger.log(level, "%s: %s refused with %s", of.instance.pk, effect, error)
-    counting.count(LOOP, f"refused with {error.code}")
-    answer = refusals.answer(error=error, effect=effect, of=of.situation)
-    if cluster:
-        _note(cluster, error, of.at)
-        _tell_operators(of, cluster, answer, error)
-    failures = of.instance.failures + 1
-    changes: dict[str, object] = {"failures": failures} if answer.is_failure else {}
-    said = {"reason": answer.reason, "message": answer.message}
-    changes |= {name: value for name, value in said.items() if value is not None}
-    with transaction.atomic():
-        if answer.drops_attempt and of.attempt:
-            attempts.bury_attempt(attempt=of.attempt, at=of.at)
-        if answer.forgets_namespace and cluster:
-            namespacing.forget(cluster=cluster, tenant_id=of.instance.tenant_id)
-        recording.hand_back(
-            of.claim, at=of.at, again=answer.again, changes=changes, move=answer.move
-        )
-
-
-def _tell_operators(of: Pass, cluster: Cluster, answer: Answer, error: ProvisioningError) -> None:
-    if answer.alarm:
-        alarms.raise_alarm(cluster=cluster, code=answer.alarm, message=error.detail, at=of.at)
-    if answer.pauses_cluster:
-        # One that an operator drains or removes is not brought back by a later resume.
-        active = Cluster.objects.filter(pk=cluster.pk, state=ClusterState.ACTIVE)
-        active.update(state=ClusterState.PAUSED)
-    if answer.awaits_namespace:
-        lingering.note_terminating(
-            cluster=cluster, tenant_id=of.instance.tenant_id, marks=of.marks, at=of.at
-        )
-
-
-def _note(cluster: Cluster, error: ProvisioningError, at: datetime) -> None:
-    if isinstance(error, TooManyRequests):
-        pacing.note_complaint(cluster, at=at)
-        breaking.note_answer(cluster)
-    elif isinstance(error, ClusterUnreachable):
-        breaking.note_silence(cluster, at=at)
-    else:
-        breaking.note_answer(cluster)
-
-
-def _wake_queue(instance: Instance, at: datetime) -> None:
-    queueing.wake_queue(family_id=instance.instance_type.family_id, at=at)
+def _effect(of: Pass) -> Effect | None:
+    step = None if of.is_held else lifecycle.plan(of=of.situation, now=of.at)
+    return step.effect if isinstance(step, Act) else None

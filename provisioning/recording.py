@@ -4,10 +4,13 @@ The one door for a change of state.  Sleep is granted only if nobody has wished 
 anything since the pass read the row: a stop that arrives during a pass is acted on at once.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, F, Value, When
@@ -65,17 +68,105 @@ def record_move(claim: Claim, move: Move, *, at: datetime) -> None:
         setattr(claim.instance, name, value)
 
 
+def record_moves(
+    claims: Sequence[Claim], move: Move, *, at: datetime, own: Mapping[UUID, Mapping[str, Any]]
+) -> None:
+    """Write one change of state down for several, with what each has of its `own` to change.
+
+    They keep their leases, and the same passes go on from there.
+    """
+    with transaction.atomic():
+        _lock(claims)
+        changes = _moved_all(_instances(claims), move, at)
+        _write_all(claims, changes, own)
+    for instance in _instances(claims):
+        for name, value in {**changes, **own.get(instance.pk, {})}.items():
+            setattr(instance, name, value)
+
+
+def hand_back_all(claims: Sequence[Claim], move: Move, *, at: datetime, again: timedelta) -> None:
+    """Record one change of state of several, give the leases back, and say when to look again.
+
+    Called inside the transaction of whatever else the passes have to write.
+    """
+    now = _lock(claims)
+    concluded = {**_moved_all(_instances(claims), move, at), "lease_token": None}
+    sleep = {
+        one.pk: {"next_reconcile_at": at + again}
+        for one in _instances(claims)
+        if now[one.pk] == (one.generation, one.observation_seq)
+    }
+    _write_all(claims, {**concluded, "lease_until": None}, sleep)
+
+
+def give_back(claims: Iterable[Claim]) -> None:
+    """Give leases back of which nothing was made: whoever comes next goes on."""
+    for token, mine in groupby(claims, key=lambda claim: claim.token):
+        ids = [claim.instance.pk for claim in mine]
+        rows = Instance.objects.filter(pk__in=ids, lease_token=token)
+        rows.update(lease_token=None, lease_until=None)
+
+
+def _instances(claims: Iterable[Claim]) -> list[Instance]:
+    return [claim.instance for claim in claims]
+
+
+def _lock(claims: Sequence[Claim]) -> dict[UUID, tuple[int, int]]:
+    """Hold the rows, and return which wish and which observation each has by now."""
+    held = Instance.objects.filter(
+        pk__in=[claim.instance.pk for claim in claims],
+        lease_token__in={claim.token for claim in claims},
+    )
+    # In one order, so that two who write to several do not wait for each other.
+    rows = held.select_for_update(no_key=True).order_by("pk")
+    found = {
+        pk: (generation, observation_seq)
+        for pk, generation, observation_seq in rows.values_list(
+            "pk", "generation", "observation_seq"
+        )
+    }
+    if len(found) < len(claims):
+        raise LeaseLost
+    return found
+
+
 def _write(claim: Claim, **changes: Any) -> None:
     mine = Instance.objects.filter(pk=claim.instance.pk, lease_token=claim.token)
     if not mine.update(**changes):
         raise LeaseLost
 
 
+def _write_all(
+    claims: Sequence[Claim], same: Mapping[str, Any], own: Mapping[UUID, Mapping[str, Any]]
+) -> None:
+    """Write to locked rows, with one statement for all those that change alike."""
+    alike: defaultdict[tuple[tuple[str, Any], ...], list[UUID]] = defaultdict(list)
+    for instance in _instances(claims):
+        alike[tuple(own.get(instance.pk, {}).items())].append(instance.pk)
+    for changes, ids in alike.items():
+        Instance.objects.filter(pk__in=ids).update(**same, **dict(changes))
+
+
 def _moved(instance: Instance, move: Move, at: datetime) -> dict[str, Any]:
+    changes = _moved_all([instance], move, at)
+    return changes | ({"settled_launch_no": instance.launch_no} if move.to in ENDED else {})
+
+
+def _moved_all(instances: Sequence[Instance], move: Move, at: datetime) -> dict[str, Any]:
+    Transition.objects.bulk_create(_transition(one, move, at) for one in instances)
+    for instance in instances:
+        _tell(instance, move, at)
+        if move.dead_letter:
+            _call_somebody(instance, move.dead_letter, move.message, at)
+    changes: dict[str, Any] = {"state": move.to, "reason": move.reason, "message": move.message}
+    return changes | {"state_since": at, "failures": 0}
+
+
+def _transition(instance: Instance, move: Move, at: datetime) -> Transition:
     from_state = State(instance.state)
     if not lifecycle.is_legal(from_state=from_state, to=move.to):
         raise IllegalTransition(f"{from_state} to {move.to}")
-    Transition.objects.create(
+    return Transition(
         instance=instance,
         from_state=from_state,
         to_state=move.to,
@@ -84,21 +175,19 @@ def _moved(instance: Instance, move: Move, at: datetime) -> dict[str, Any]:
         attempt_no=instance.attempt_no,
         at=at,
     )
+
+
+def _tell(instance: Instance, move: Move, at: datetime) -> None:
     tell = partial(
         instance_state_changed.send_robust,
         sender=Instance,
         instance_id=instance.pk,
-        from_state=from_state,
+        from_state=State(instance.state),
         to_state=move.to,
         at=at,
     )
     transaction.on_commit(tell, robust=True)
     telling.tell_of_move(instance=instance, move=move, at=at)
-    if move.dead_letter:
-        _call_somebody(instance, move.dead_letter, move.message, at)
-    changes: dict[str, Any] = {"state": move.to, "reason": move.reason, "message": move.message}
-    changes |= {"state_since": at, "failures": 0}
-    return changes | ({"settled_launch_no": instance.launch_no} if move.to in ENDED else {})
 
 
 def _call_somebody(instance: Instance, code: str, message: str, at: datetime) -> None:

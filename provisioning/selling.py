@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from provisioning import queueing
 from provisioning.errors import IllegalSpec
-from provisioning.models import Device, Instance, MaintenanceWindow, Node, NodeCapacity, Pool
+from provisioning.models import Device, MaintenanceWindow, Node, NodeCapacity, Pool
 from provisioning.offers import NodeName
 
 # Whoever names no end is taken to stay for this long.
@@ -56,14 +56,15 @@ def resume_device(*, device: Device, at: datetime) -> None:
     wake([device.pool.family_id], at=at)
 
 
-def closed_nodes(*, instance: Instance, pools: Iterable[Pool], at: datetime) -> frozenset[NodeName]:
-    """Return the nodes an instance may not be placed on, whatever is free there."""
+def closed_nodes(
+    *, until: datetime | None, pools: Iterable[Pool], at: datetime
+) -> frozenset[NodeName]:
+    """Return the nodes on which nobody may be placed who is to stay until then."""
     clusters = {pool.cluster_id for pool in pools}
     present = Node.objects.filter(cluster__in=clusters, gone_at__isnull=True)
     stopped = present.filter(stopped_at__isnull=False)
-    until = instance.ends_at or at + WITHOUT_END
     closed = Q(pk__in=stopped.values("pk"))
-    for window in windows_before(until, at=at).filter(cluster__in=clusters):
+    for window in windows_before(until or at + WITHOUT_END, at=at).filter(cluster__in=clusters):
         closed |= covered_by(window)
     return frozenset(present.filter(closed).values_list("cluster", "name"))
 

@@ -114,7 +114,9 @@ def _go_on(claim: Claim, pods: list[Pod], at: datetime) -> None:
     _bury_others(instance, pods, at)
     attaching.detach_gone(at=at)
     if not attempt.attachments.exists():
-        attaching.attach(attempt=attempt, at=at)
+        for refusal in attaching.refuse_busy([attempt.instance]).values():
+            raise refusal
+        attaching.attach([attempt], at=at)
     if instance.state == State.STOPPING:
         _move(claim, State.STOPPED, at)
     if instance.state in ENDED and instance.settled_launch_no >= instance.launch_no:

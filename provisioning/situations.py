@@ -4,15 +4,16 @@
 cluster: what it said last is in `ObservedPod`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
-from provisioning import attempts, faults, installation, namespacing
+from provisioning import attempts, faults, installation, marking, namespacing
 from provisioning.leasing import Claim
 from provisioning.models import (
     Attempt,
@@ -42,17 +43,14 @@ class Pass:
     attempt: Attempt | None
     attempts: tuple[Attempt, ...]
     pods: tuple[ObservedPod, ...]
+    is_held: bool
+    """Whether nothing may be done on a cluster on which something of the instance may be."""
     situation: Situation
 
     @property
     def instance(self) -> Instance:
         """Return the instance as it was claimed."""
         return self.claim.instance
-
-    @property
-    def clusters(self) -> set[Cluster]:
-        """Return the clusters on which something of the instance may be."""
-        return {a.cluster for a in self.attempts if a.state != AttemptState.GONE}
 
     def after(self, move: Move) -> "Pass":
         """Return the same pass in the state it has just concluded."""
@@ -79,26 +77,71 @@ class Pass:
 
 
 def gather(claim: Claim, *, at: datetime) -> Pass:
-    """Read what this pass is about."""
-    instance = claim.instance
-    seen = list(ObservedPod.objects.filter(instance_id=instance.pk).order_by("attempt_no", "pk"))
-    tried = tuple(
-        instance.attempts.select_related("cluster", "pool__family__vendor").order_by("no")
+    """Read what one pass is about."""
+    [found] = gather_all([claim], at=at)
+    return found
+
+
+def gather_all(claims: Sequence[Claim], *, at: datetime) -> list[Pass]:
+    """Read what the passes over several instances are about, in as many queries as for one."""
+    read = _read([claim.instance for claim in claims], since=at - LATELY)
+    return [_pass(claim, read, at) for claim in claims]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """The rows of several instances, by instance."""
+
+    marks: Marks
+    tried: Mapping[UUID, tuple[Attempt, ...]]
+    seen: Mapping[UUID, list[ObservedPod]]
+    spared: Mapping[UUID, dict[int, str]]
+    silent: Set[tuple[int, str]]
+    held: Set[int]
+    ready: dict[tuple[int, int], bool]
+
+
+def _read(instances: Sequence[Instance], *, since: datetime) -> _Read:
+    # What a pod is made of, should one have to be created.
+    prefetch_related_objects(instances, "instance_type", "secrets", "volumes__volume")
+    by_id = {instance.pk: instance for instance in instances}
+    tried: defaultdict[UUID, list[Attempt]] = defaultdict(list)
+    attempted = Attempt.objects.filter(instance__in=instances).order_by("no")
+    for attempt in attempted.select_related("cluster", "pool__family__vendor"):
+        attempt.instance = by_id[attempt.instance_id]
+        tried[attempt.instance_id].append(attempt)
+    seen: defaultdict[UUID, list[ObservedPod]] = defaultdict(list)
+    for pod in ObservedPod.objects.filter(instance_id__in=by_id).order_by("attempt_no", "pk"):
+        if pod.instance_id is not None:
+            seen[pod.instance_id].append(pod)
+    return _Read(
+        marks=installation.current(),
+        tried={pk: tuple(tried[pk]) for pk in by_id},
+        seen=seen,
+        spared=_spared(instances, tried, since=since),
+        silent=_silent_nodes(pod for pods in seen.values() for pod in pods),
+        held=set(marking.held_clusters().values_list("pk", flat=True)) if tried else set(),
+        ready={},
     )
+
+
+def _pass(claim: Claim, read: _Read, at: datetime) -> Pass:
+    instance, tried = claim.instance, read.tried[claim.instance.pk]
     # Not a pod that merely carries our labels: `orphaned` sees to those.
+    seen = read.seen.get(instance.pk, [])
     ours = {pod: of for pod in seen if (of := attempts.attempt_of(pod, tried))}
     present = tuple(pod for pod in ours if pod.gone_at is None)
     attempt = tried[-1] if tried else None
     since = at - LATELY
-    spared = _spared(instance, tried, since=since)
-    marks = installation.current()
+    spared = read.spared.get(instance.pk, {})
     return Pass(
         claim=claim,
         at=at,
-        marks=marks,
+        marks=read.marks,
         attempt=attempt,
         attempts=tried,
         pods=present,
+        is_held=any(a.state != AttemptState.GONE and a.cluster_id in read.held for a in tried),
         situation=Situation(
             seed=instance.pk.int,
             desired=Desired(instance.desired),
@@ -110,14 +153,14 @@ def gather(claim: Claim, *, at: datetime) -> Pass:
             reason=instance.reason,
             failures=instance.failures,
             attempt=_attempt_view(attempt),
-            pods=tuple(_pod_views(ours)),
+            pods=tuple(_pod_views(ours, silent=read.silent)),
             vanished=tuple(_vanished(ours, tried)),
             attempts_lately=_count(tried, instance, since=since, created=True) - len(spared),
             attempts_refused=_count(tried, instance, since=since, created=False),
             disruptions_lately=sum(why in faults.DISRUPTED for why in spared.values()),
             supply=_supply(instance, attempt, present),
             listed_at=attempt.cluster.last_list_at if attempt else None,
-            is_namespace_ready=_is_namespace_ready(instance, attempt, marks),
+            is_namespace_ready=_is_namespace_ready(instance, attempt, read),
             lost_volumes=tuple(_lost_volumes(instance)),
         ),
     )
@@ -130,18 +173,28 @@ def _vanished(pods: Mapping[ObservedPod, Attempt], tried: Iterable[Attempt]) -> 
             yield attempt.no
 
 
-def _spared(instance: Instance, tried: Iterable[Attempt], *, since: datetime) -> dict[int, str]:
-    """Return the attempts that ended through no fault of the instance, and why."""
-    mine = {a.no for a in tried if a.launch_no == instance.launch_no and a.intended_at > since}
-    if not mine:
+def _spared(
+    instances: Iterable[Instance], tried: Mapping[UUID, Sequence[Attempt]], *, since: datetime
+) -> dict[UUID, dict[int, str]]:
+    """Return the attempts that ended through no fault of their instance, and why."""
+    lately = {
+        (instance.pk, attempt.no)
+        for instance in instances
+        for attempt in tried.get(instance.pk, ())
+        if attempt.launch_no == instance.launch_no and attempt.intended_at > since
+    }
+    if not lately:
         return {}
     ends = Transition.objects.filter(
-        instance=instance,
+        instance__in={pk for pk, _ in lately},
         to_state=State.RECOVERING,
         reason__in=faults.DISRUPTED | faults.UNCOUNTED,
-        attempt_no__in=mine,
     )
-    return dict(ends.values_list("attempt_no", "reason"))
+    spared: defaultdict[UUID, dict[int, str]] = defaultdict(dict)
+    for pk, no, reason in ends.values_list("instance", "attempt_no", "reason"):
+        if (pk, no) in lately:
+            spared[pk][no] = reason
+    return spared
 
 
 def _supply(instance: Instance, attempt: Attempt | None, present: Iterable[ObservedPod]) -> Supply:
@@ -169,10 +222,19 @@ def _count(
     )
 
 
-def _is_namespace_ready(instance: Instance, attempt: Attempt | None, marks: Marks) -> bool:
+def _is_namespace_ready(instance: Instance, attempt: Attempt | None, read: _Read) -> bool:
     if instance.state != State.PROVISIONING or attempt is None:
         return False
-    return namespacing.is_ready(cluster=attempt.cluster, tenant_id=instance.tenant_id, marks=marks)
+    return _knows_namespace(read, attempt.cluster, instance.tenant_id)
+
+
+def _knows_namespace(read: _Read, cluster: Cluster, tenant_id: int) -> bool:
+    key = cluster.pk, tenant_id
+    if key not in read.ready:
+        read.ready[key] = namespacing.is_ready(
+            cluster=cluster, tenant_id=tenant_id, marks=read.marks
+        )
+    return read.ready[key]
 
 
 def _lost_volumes(instance: Instance) -> list[str]:
@@ -193,10 +255,12 @@ def _attempt_view(attempt: Attempt | None) -> AttemptView | None:
     )
 
 
-def _pod_views(pods: Mapping[ObservedPod, Attempt]) -> Iterable[PodView]:
-    present = {pod: attempt for pod, attempt in pods.items() if pod.gone_at is None}
-    silent = _silent_nodes(present)
-    for pod, attempt in present.items():
+def _pod_views(
+    pods: Mapping[ObservedPod, Attempt], *, silent: Set[tuple[int, str]]
+) -> Iterable[PodView]:
+    for pod, attempt in pods.items():
+        if pod.gone_at is not None:
+            continue
         yield PodView(
             uid=pod.uid,
             attempt_no=attempt.no,
@@ -223,7 +287,7 @@ def _pod_views(pods: Mapping[ObservedPod, Attempt]) -> Iterable[PodView]:
 
 def _silent_nodes(pods: Iterable[ObservedPod]) -> set[tuple[int, str]]:
     """Return the nodes that do not answer or are gone; one not listed yet may be new."""
-    names = {pod.node_name for pod in pods if pod.node_name}
+    names = {pod.node_name for pod in pods if pod.node_name and pod.gone_at is None}
     if not names:
         return set()
     latest = {

@@ -6,12 +6,14 @@ finds the rows, hinted at or not.
 
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 
 from provisioning import deferring
 from provisioning.models import Instance
 
 
+@transaction.atomic
 def wake(instances: QuerySet[Instance], *, at: datetime) -> int:
     """Make these due, and say how many there were; a pass under way will not sleep over it."""
     # In one order, so that two who wake several do not wait for each other.

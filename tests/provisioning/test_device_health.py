@@ -19,7 +19,8 @@ from provisioning import (
     queries,
     selling,
 )
-from provisioning.attempts import confirm_attempt, open_attempt
+from provisioning.allotting import open_attempt
+from provisioning.attempts import confirm_attempt
 from provisioning.errors import IllegalSpec, NoCapacity
 from provisioning.models import (
     Attempt,

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from provisioning import installation, inventory, maintaining, observing, podstatus, volumes
-from provisioning.attempts import confirm_attempt, open_attempt
+from provisioning.allotting import open_attempt
+from provisioning.attempts import confirm_attempt
 from provisioning.errors import IllegalSpec, IllegalTransition, NoCapacity
 from provisioning.models import (
     Attempt,

@@ -1,9 +1,24 @@
 """A pool is chosen fairly, and never beyond what it has."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.placing import Choice, NoChoice, Offer, choose_pool
+from provisioning.placing import Choice, NoChoice, Offer, Waiting, choose_pools
+
+
+def waiting(*counts: int) -> list[Waiting]:
+    return [Waiting(UUID(int=number), 1, count) for number, count in enumerate(counts)]
+
+
+def choose_pool(
+    *, count: int, offers: Sequence[Offer], ahead: Sequence[int] = ()
+) -> Choice | NoChoice:
+    """Place one, behind all those ahead."""
+    *_, last = order = waiting(*ahead, count)
+    return choose_pools(wanted=[last], offers=offers, order=order)[last.id]
 
 
 def offer(*free: int, pool_id: int = 1, largest: int = 8, promised: int = 0) -> Offer:
@@ -83,3 +98,28 @@ def test_somebody_is_served_while_anybody_fits(offers: list[Offer], counts: list
     first = counts[0]
     fits = any(o.can_take(first) for o in offers)
     assert isinstance(choose_pool(count=first, offers=offers), Choice) is fits
+
+
+def test_one_that_has_had_its_turn_leaves_room_for_nobody() -> None:
+    [lost] = waiting(4)
+    queued = Waiting(UUID(int=9), 1, 6)
+    assert choose_pools(wanted=[lost], offers=[offer(8)], order=[queued]) == {lost.id: Choice(1)}
+
+
+@given(
+    offers=OFFERS,
+    queue=st.lists(st.tuples(COUNTS, st.booleans()), min_size=1, max_size=8),
+)
+def test_several_get_what_they_would_get_one_after_another(
+    offers: list[Offer], queue: list[tuple[int, bool]]
+) -> None:
+    order = waiting(*(count for count, _ in queue))
+    wanted = [one for one, (_, is_wanted) in zip(order, queue, strict=True) if is_wanted]
+    together = choose_pools(wanted=wanted, offers=offers, order=order)
+    left, still = {one.pool_id: one for one in offers}, order
+    for one in wanted:
+        alone = choose_pools(wanted=[one], offers=left.values(), order=still)[one.id]
+        assert alone == together[one.id]
+        if isinstance(alone, Choice):
+            left[alone.pool_id] = left[alone.pool_id].promising(one.device_count)
+            still = [other for other in still if other is not one]

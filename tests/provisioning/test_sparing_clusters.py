@@ -14,7 +14,7 @@ from provisioning import (
     orphaned,
     waiting,
 )
-from provisioning.attempts import open_attempt
+from provisioning.allotting import open_attempt
 from provisioning.cluster import drivers, storing
 from provisioning.errors import ClusterUnreachable, NoCapacity
 from provisioning.models import (

@@ -1,9 +1,9 @@
-"""Rows 6 to 11: the pod is lost, or what it stands on is."""
+"""Rows 6 to 11 and 36: the pod is lost, or what it stands on is."""
 
 import pytest
 
 from billing.models import UsageInterval
-from provisioning import lifecycle
+from provisioning import lifecycle, losing
 from provisioning.models import Attempt, Node, TenantNotice
 from provisioning.states import State
 from tests.factories import provisioning as factory
@@ -102,3 +102,21 @@ def test_11_an_unhealthy_device_kills_nothing_and_is_said(table: Table) -> None:
     pod.devices[0]["health"] = "Healthy"
     pod.save()
     assert table.work().reason == "container_started"
+
+
+def test_36_a_cluster_given_up_is_left_behind_and_pays_what_was_proved(table: Table) -> None:
+    table.runs()
+    table.api.canned.answer = lambda asked: None
+    losing.declare_lost(
+        cluster=table.cluster,
+        confirmation=table.cluster.name,
+        reason="The hall has burned.",
+        by="erin",
+        at=table.now + losing.SILENT_FOR,
+    )
+    instance = table.work(after=losing.SILENT_FOR)
+    assert (instance.state, instance.reason) == (State.RECOVERING, "cluster_lost")
+    interval = UsageInterval.objects.get()
+    assert (interval.end_quality, interval.end_reason) == ("bounded", "cluster_lost")
+    instance = table.work(after=301 * SECOND)
+    assert (instance.state, instance.reason) == (State.QUEUED, "no_pool")

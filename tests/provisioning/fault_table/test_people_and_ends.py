@@ -9,7 +9,7 @@ from django.db.models import F
 
 from billing.models import QuarantinedFact, UsageInterval
 from provisioning import (
-    attempts,
+    allotting,
     faults,
     installation,
     orphaned,
@@ -153,4 +153,4 @@ def test_every_pause_is_spread_over_its_whole_ceiling() -> None:
     spread = [refusals.LONGEST_WAIT * faults.jitter(seed, 9) for seed in range(500)]
     assert min(spread) < 10
     assert max(spread) > 290
-    assert attempts.PATIENCE < refusals.LONGEST_WAIT
+    assert allotting.PATIENCE < refusals.LONGEST_WAIT

@@ -60,7 +60,7 @@ def test_14_a_quota_being_written_by_others_is_asked_again_at_once(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("provisioning.carrying.time.sleep", pauses.append)
+    monkeypatch.setattr("provisioning.creating.time.sleep", pauses.append)
     answers = [refused(409, "Conflict", CONFLICT)] * 5 + [(201, {"metadata": {"uid": UID}}, {})]
     table.api.on_post = lambda asked: answers.pop(0)
     assert table.work().state == State.SCHEDULING

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from django.db import connection
 
-from provisioning import attempts, installation, leasing, reconciling
+from provisioning import allotting, installation, leasing, reconciling
 from provisioning.models import Attempt, Instance, Transition
 from provisioning.states import State
 from tests.factories.provisioning import NOON
@@ -41,7 +41,7 @@ def test_a_create_is_not_begun_on_a_lease_about_to_run_out(instance: Instance, a
     claim = leasing.claim_due(at=NOON)
     assert claim is not None
     spent = leasing.Claim(claim.instance, claim.token, runs_out_at=0)
-    attempts.open_attempt(instance=instance, marks=installation.current(), at=NOON)
+    allotting.open_attempt(instance=instance, marks=installation.current(), at=NOON)
     Instance.objects.filter(pk=instance.pk).update(state=State.PROVISIONING, attempt_no=1)
     claim.instance.refresh_from_db()
     reconciling.reconcile(spent, at=NOON)

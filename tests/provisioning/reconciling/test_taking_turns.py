@@ -27,8 +27,7 @@ def test_a_long_queue_moves_up_as_soon_as_there_is_room(cluster: Cluster, api: A
     drain()
     assert not Attempt.objects.exists()
     factory.add_nodes(cluster, *(factory.raw_node(name=f"big-{n}") for n in range(5)))
-    uids = (str(uuid4()) for _ in range(100))
-    api.on_post = lambda asked: (201, {"metadata": {"uid": next(uids)}}, {})
+    api.on_post = lambda asked: (201, {"metadata": {"uid": str(uuid4())}}, {})
     drain(NOON + timedelta(seconds=1))
     assert Attempt.objects.filter(state=AttemptState.CREATED).count() == 30
 
