@@ -15,6 +15,7 @@ import hashlib
 import html
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -225,6 +226,9 @@ async def _main(address: str, port: int) -> None:
     )
     sys.stdout.write(f"listening on port {port}\n")
     sys.stdout.flush()
+    # The first process of a container is not ended by a signal it does not take: it would run,
+    # and be charged, for the whole of its grace.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sys.exit, 128 + signal.SIGTERM)
     await server.serve_forever()
 
 
