@@ -25,3 +25,10 @@ class TooManyOpen(PortalError):
     """You have too many connections to instances open at once."""
 
     code = "too_many_open"
+
+
+class TooManyStreams(PortalError):
+    """Too many logs are being followed at once: close another one first."""
+
+    code = "too_many_streams"
+    retryable = True

@@ -74,3 +74,14 @@ class PortSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} at {self.instance_id}:{self.port}"
+
+
+class LogStream(models.Model):
+    """One row is one log that somebody follows now; it goes when they leave."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.user} follows {self.instance_id}"

@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
-from uuid import UUID
 
 from django.conf import settings
 from django.http import StreamingHttpResponse
 
-from portal.access import callers, entering
+from portal.access import callers, entering, streams
 from portal.access.callers import Caller
 from portal.access.entering import Refusal
+from portal.access.models import LogStream
 from portal.access.threads import in_thread
 from portal.tenants.access import Action
 from portal.tenants.errors import PortalError
@@ -33,30 +33,42 @@ InWords = Callable[[Refusal], str]
 
 
 def log_answer(
-    *, caller: Caller, instance: Instance, attempt_no: int, tail: int, in_words: InWords
+    *,
+    caller: Caller,
+    instance: Instance,
+    attempt_no: int,
+    tail: int,
+    in_words: InWords,
+    at: datetime,
 ) -> StreamingHttpResponse:
-    """Return an answer that goes on as long as the log does; the caller has been let in."""
-    events = _events(caller, instance, attempt_no, tail, in_words)
+    """Return an answer that goes on as long as the log does; the caller has been let in.
+
+    Raises `TooManyStreams`.
+    """
+    user = callers.person_of(caller, at=at)
+    stream = streams.open_stream(user=user, instance=instance, at=at)
+    events = _events(caller, stream, attempt_no, tail, in_words)
     answer = StreamingHttpResponse(events, content_type="text/event-stream")
     answer["Cache-Control"], answer["X-Accel-Buffering"] = "no-store", "no"
     return answer
 
 
-def may_read(*, caller: Caller, instance_id: UUID, at: datetime) -> None:
-    """Raise why the reader may no longer."""
-    instance_for(callers.person_of(caller, at=at), instance_id, Action.READ_LOGS)
+def may_read(*, caller: Caller, stream: LogStream, at: datetime) -> None:
+    """Raise why the reader may no longer; otherwise note that the stream lives."""
+    instance_for(callers.person_of(caller, at=at), stream.instance_id, Action.READ_LOGS)
+    streams.keep_stream(stream=stream, at=at)
 
 
 async def _events(
-    caller: Caller, instance: Instance, attempt_no: int, tail: int, in_words: InWords
+    caller: Caller, stream: LogStream, attempt_no: int, tail: int, in_words: InWords
 ) -> AsyncIterator[bytes]:
-    check = partial(may_read, caller=caller, instance_id=instance.pk)
+    check = partial(may_read, caller=caller, stream=stream)
     watching = asyncio.ensure_future(
         entering.until_refused(check, seconds=settings.ACCESS_CHECK_SECONDS)
     )
     try:
         async with asyncio.timeout(settings.STREAM_LONGEST_SECONDS):
-            pod = await in_thread(reading.log_pod, instance=instance, attempt_no=attempt_no)
+            pod = await in_thread(reading.log_pod, instance=stream.instance, attempt_no=attempt_no)
             async for line in _until(watching, following.follow_log(pod, tail=tail)):
                 yield _event(line)
             if watching.done():
@@ -68,6 +80,7 @@ async def _events(
         yield _end(refusal.code, in_words(refusal))
     finally:
         watching.cancel()
+        await asyncio.shield(in_thread(streams.close_stream, stream=stream))
 
 
 async def _until(

@@ -16,6 +16,7 @@ from rest_framework.views import set_rollback
 
 from billing import errors as billing
 from billing.errors import BillingError
+from portal.access import errors as access
 from portal.api import errors as api
 from portal.quotas import errors as quotas
 from portal.requests import errors as requests
@@ -30,6 +31,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 # was said can never be; both leave everything as it was.
 STATUS: Final[dict[type[Exception], HTTPStatus]] = {
     PortalError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    access.TooManyStreams: HTTPStatus.TOO_MANY_REQUESTS,
     tenants.NotFound: HTTPStatus.NOT_FOUND,
     tenants.Forbidden: HTTPStatus.FORBIDDEN,
     tenants.SlugTaken: HTTPStatus.CONFLICT,

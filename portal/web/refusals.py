@@ -94,6 +94,9 @@ SENTENCES: dict[str, Promise] = {
     ),
     "too_many_terminals": gettext_lazy("There are too many open terminals in this instance."),
     "too_many_open": gettext_lazy("You have too many connections to instances open at once."),
+    "too_many_streams": gettext_lazy(
+        "Too many logs are being followed at once: close another one first."
+    ),
     "catalog_refused": gettext_lazy("The catalogue contradicts itself."),
     "unknown_volume": gettext_lazy("There is no such volume, or it cannot be attached."),
     "illegal_volume": gettext_lazy("A volume like this cannot be made."),

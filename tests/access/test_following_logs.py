@@ -2,16 +2,18 @@
 
 import http.client
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from portal.access.models import LogStream
 from portal.tenants import issuing
 from portal.tenants.models import Membership
 from provisioning.models import Cluster
 from tests.access.conftest import Inside, run_for_real
-from tests.access.doors import Browser
+from tests.access.doors import Browser, until
 from tests.sandbox.processes import Process
 
 COUNTS = ("sh", "-c", "i=0; while true; do echo line-$i; i=$((i+1)); sleep 0.1; done")
@@ -108,3 +110,41 @@ def test_an_earlier_attempt_is_read_while_its_pod_is_there(inside: Inside, page:
     second = follow(inside, inside.browser("alice"), f"{page}?attempt=2")
     assert first.status == 200
     assert lines_of(second, 1)[0].startswith("line-")
+
+
+def test_so_many_are_followed_at_once_and_no_more(
+    inside: Inside, page: str, settle: Callable[..., None]
+) -> None:
+    settle(LOG_STREAMS_PER_PERSON=2, LOG_STREAMS_PER_INSTANCE=3)
+    grace, alice = inside.browser("grace"), inside.browser("alice")
+    first, second = follow(inside, grace, page), follow(inside, grace, page)
+    lines_of(first, 1)
+    refused = follow(inside, grace, page)
+    assert refused.status == 429
+    assert "Too many logs" in refused.read().decode()
+    third = follow(inside, alice, page)
+    lines_of(third, 1)
+    # The instance has no room for a fourth, whoever comes.
+    assert follow(inside, alice, page).status == 429
+    second.close()
+    until(lambda: follow(inside, grace, page).status == 200)
+
+
+def test_a_program_is_told_why_it_may_not_follow_more(inside: Inside, page: str) -> None:
+    now = timezone.now()
+    grace = inside.people["grace"]
+    _, secret = issuing.issue_token(
+        user=grace, name="cli", expires_at=now + timedelta(hours=1), at=now
+    )
+    # Of other web processes, one of which has died.
+    for seen_at, count in ((now, 20), (now - timedelta(minutes=3), 20)):
+        LogStream.objects.bulk_create(
+            LogStream(user=grace, instance=inside.instance, seen_at=seen_at) for _ in range(count)
+        )
+    target = f"/api/v1/instances/{inside.instance.pk}/logs/follow"
+    answer = follow(inside, inside.browser(), target, Authorization=f"Bearer {secret}")
+    assert (answer.status, json.loads(answer.read())["code"]) == (429, "too_many_streams")
+    LogStream.objects.filter(seen_at=now).first().delete()  # type: ignore[union-attr]
+    answer = follow(inside, inside.browser(), target, Authorization=f"Bearer {secret}")
+    assert answer.status == 200
+    lines_of(answer, 1)

@@ -173,4 +173,5 @@ class InstanceAccess(Resource):
             attempt_no=asked.validated_data.get("attempt", instance.attempt_no),
             tail=asked.validated_data["tail"],
             in_words=lambda refusal: refusal.message,
+            at=timezone.now(),
         )

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.access import addresses, callers, streaming, terminals, tickets
+from portal.access.errors import TooManyStreams
 from portal.access.hosts import Place
 from portal.tenants.access import Action
 from portal.tenants.models import Tenant
@@ -62,13 +63,18 @@ def follow_logs(
     _tenant, instance = instance_in(request.user, slug, instance_id, Action.READ_LOGS)
     wanted = request.GET.get("attempt", "")
     known = wanted.isdecimal() and len(wanted) < 9
-    return streaming.log_answer(
-        caller=callers.caller_of(request),
-        instance=instance,
-        attempt_no=int(wanted) if known else instance.attempt_no,
-        tail=LOG_LINES,
-        in_words=refusals.in_words,
-    )
+    try:
+        return streaming.log_answer(
+            caller=callers.caller_of(request),
+            instance=instance,
+            attempt_no=int(wanted) if known else instance.attempt_no,
+            tail=LOG_LINES,
+            in_words=refusals.in_words,
+            at=timezone.now(),
+        )
+    except TooManyStreams as refusal:
+        words = refusals.in_words(refusal)
+        return HttpResponse(words, status=429, content_type="text/plain; charset=utf-8")
 
 
 @action

@@ -77,11 +77,17 @@ def show_logs(request: SignedInRequest, slug: str, instance_id: UUID) -> HttpRes
         "excuse": excuse,
         "attempts": pods.attempts_with_pods(instance),
         # What runs is followed from here on; anything else is looked at now and then.
-        "follows": bool(said) or pods.is_running(instance),
+        "follows": (bool(said) or pods.is_running(instance))
+        and not _is_known_over(request, instance),
         "poll": RESTING if instance.state in states.AT_REST else RUNNING,
     }
     part = "logs_live" if request.htmx else "logs"
     return render(request, f"web/tenant/{part}.html", context)
+
+
+def _is_known_over(request: SignedInRequest, instance: Instance) -> bool:
+    """Say whether whoever asks has followed this attempt to its end already."""
+    return request.GET.get("over") == str(instance.attempt_no)
 
 
 def project_names(tenant: Tenant) -> dict[int, str]:
