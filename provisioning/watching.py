@@ -8,7 +8,7 @@ ends the process: a watcher that gives up in place shows a frozen farm.
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -127,24 +127,11 @@ class Watcher:
 
 
 def take_changes(
-    surroundings: Surroundings, changes: Sequence[Change], *, marks: Marks, at: datetime
+    surroundings: Surroundings, changes: Iterable[Change], *, marks: Marks, at: datetime
 ) -> None:
-    """Write changes together; where that cannot be, each by itself.
-
-    One that cannot be written at all is logged, and the next list tries again.
-    """
-    if len(changes) > 1:
-        try:
-            sights = [_sight_of(surroundings.cluster, change, marks) for change in changes]
-            observing.observe_together(sights, at=at, surroundings=surroundings)
-        except Exception:
-            if not connection.is_usable():
-                raise
-            logger.info("%s: %d changes are taken one by one", surroundings.cluster, len(changes))
-        else:
-            return
-    for change in changes:
-        _take_one(surroundings, change, marks, at)
+    """Write changes; one that cannot be made out is logged, and the next list tries again."""
+    sights = [_sight_of(surroundings.cluster, change, marks) for change in changes]
+    take_sights(surroundings, [sight for sight in sights if sight], at=at)
 
 
 def take_change(cluster: Cluster, change: Change, *, marks: Marks, at: datetime) -> None:
@@ -152,9 +139,23 @@ def take_change(cluster: Cluster, change: Change, *, marks: Marks, at: datetime)
     take_changes(Surroundings(cluster), [change], marks=marks, at=at)
 
 
-def _take_one(surroundings: Surroundings, change: Change, marks: Marks, at: datetime) -> None:
+def take_sights(surroundings: Surroundings, sights: Sequence[Sight], *, at: datetime) -> None:
+    """Write what was seen together; where that cannot be, each by itself."""
+    if len(sights) > 1:
+        try:
+            observing.observe_together(sights, at=at, surroundings=surroundings)
+        except Exception as error:
+            if not connection.is_usable():
+                raise
+            logger.info("%s: taken one by one: %s", surroundings.cluster, error)
+        else:
+            return
+    for sight in sights:
+        _take_one(surroundings, sight, at)
+
+
+def _take_one(surroundings: Surroundings, sight: Sight, at: datetime) -> None:
     try:
-        sight = _sight_of(surroundings.cluster, change, marks)
         observing.observe_sight(sight, at=at, surroundings=surroundings)
     except Exception:
         if not connection.is_usable():
@@ -163,10 +164,16 @@ def _take_one(surroundings: Surroundings, change: Change, marks: Marks, at: date
         logger.exception("%s: a pod could not be taken in", surroundings.cluster)
 
 
-def _sight_of(cluster: Cluster, change: Change, marks: Marks) -> Sight:
-    observation = podstatus.read_pod(change.object, marks=marks)
-    claims = learning.claims_of(cluster, change.object)
-    observation = learning.with_devices(observation, pod=change.object, claims=claims)
+def _sight_of(cluster: Cluster, change: Change, marks: Marks) -> Sight | None:
+    try:
+        observation = podstatus.read_pod(change.object, marks=marks)
+        claims = learning.claims_of(cluster, change.object)
+        observation = learning.with_devices(observation, pod=change.object, claims=claims)
+    except Exception:
+        if not connection.is_usable():
+            raise
+        logger.exception("%s: a pod could not be made out", cluster)
+        return None
     return Sight(observation=observation, is_last=change.kind is ChangeKind.DELETED)
 
 

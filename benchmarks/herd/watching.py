@@ -1,8 +1,9 @@
 """How long after the API server tells of a run it can be read in the database.
 
 Instances begin and end at a rate at which their pods make twenty events a second.  A watch
-of our own notes when each version was told; the commit time of the evidence the product's
-watcher wrote about that version says when it could be read.
+of our own notes when each run's start and its end were told first; the commit time of the
+first evidence that has it says when it could be read.  A start that was written together
+with a later version counts from when it was told.
 """
 
 import json
@@ -29,9 +30,12 @@ SECONDS = 60
 TARGET_S = 1.0
 SETTLING_S = 10
 COMMITTED = """
-SELECT pod_uid::text, said->>'resource_version', pg_xact_commit_timestamp(xmin)
-  FROM provisioning_usageevidence WHERE observed_at >= %s
+SELECT pod_uid::text, kind, min(pg_xact_commit_timestamp(xmin))
+  FROM provisioning_usageevidence WHERE observed_at >= %s AND kind IN ('started', 'ended')
+ GROUP BY pod_uid, kind
 """
+# What was told of which pod: that it has started, or ended.
+Told = dict[tuple[str, str], datetime]
 
 
 def measure(herd: Herd) -> None:
@@ -60,9 +64,10 @@ def measure(herd: Herd) -> None:
     )
 
 
-def _churn(herd: Herd) -> tuple[dict[tuple[str, str], datetime], int]:
-    """Begin and end instances at the rate; returns when each version was told of."""
-    told: dict[tuple[str, str], datetime] = {}
+def _churn(herd: Herd) -> tuple[Told, int]:
+    """Begin and end instances at the rate; returns when each start and end was told of."""
+    told: Told = {}
+    versions: set[str] = set()
     marks = installation.current()
     version = asking.list_pods(herd.cluster, selector=marks.selector)
     list(version)
@@ -75,8 +80,8 @@ def _churn(herd: Herd) -> tuple[dict[tuple[str, str], datetime], int]:
             seconds=SECONDS + 5,
         )
         for change in changes:
-            uid = (change.object.get("metadata") or {}).get("uid")
-            told.setdefault((str(uid), change.resource_version), timezone.now())
+            versions.add(change.resource_version)
+            _note(told, change.object)
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
@@ -85,13 +90,13 @@ def _churn(herd: Herd) -> tuple[dict[tuple[str, str], datetime], int]:
     lives = 0
     while (spent := time.monotonic() - began) < SECONDS:
         # As many lives as it takes for the events told so far to keep up with the rate.
-        if len(told) < spent * EVENTS_PER_SECOND:
+        if len(versions) < spent * EVENTS_PER_SECOND:
             alive += launch(herd.cluster, 1, accounts=herd.accounts)
             lives += 1
             if len(alive) > 3:
                 _end(herd, alive.pop(0))
         time.sleep(0.05)
-    return told, len(told)
+    return told, len(versions)
 
 
 def _end(herd: Herd, attempt: Attempt) -> None:
@@ -111,14 +116,26 @@ def _end(herd: Herd, attempt: Attempt) -> None:
         print(json.dumps({"not released": str(error)}), file=sys.stderr)
 
 
-def _lags(told: dict[tuple[str, str], datetime], *, since: datetime) -> list[float]:
+def _note(told: Told, pod: dict[str, Any]) -> None:
+    uid = str((pod.get("metadata") or {}).get("uid"))
+    states = [one.get("state") or {} for one in pod.get("status", {}).get("containerStatuses", ())]
+    at = timezone.now()
+    if any("running" in state or "terminated" in state for state in states):
+        told.setdefault((uid, "started"), at)
+    if any("terminated" in state for state in states):
+        told.setdefault((uid, "ended"), at)
+
+
+def _lags(told: Told, *, since: datetime) -> list[float]:
     with connection.cursor() as cursor:
         cursor.execute(COMMITTED, [since])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        committed = {(uid, kind): at for uid, kind, at in cursor.fetchall()}
+    # The evidence of an end has the start as well.
     found = [
-        (committed - told[(uid, version)]).total_seconds()
-        for uid, version, committed in rows
-        if (uid, version) in told
+        (committed.get((uid, kind)) or committed.get((uid, "ended")), at)
+        for (uid, kind), at in told.items()
     ]
+    if missing := sum(at is None for at, _ in found):
+        print(json.dumps({"not written yet": missing}), file=sys.stderr)
     # The product's watcher may be told a moment before ours.
-    return [max(0.0, lag) for lag in found]
+    return [max(0.0, (there - at).total_seconds()) for there, at in found if there]

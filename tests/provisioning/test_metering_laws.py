@@ -16,12 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.models import QuarantinedFact, UsageInterval
-from provisioning import auditing, lifecycle, observing, situations, usage
+from provisioning import auditing, lifecycle, observing, situations, usage, watching
 from provisioning.leasing import Claim
 from provisioning.models import Allocation, Attempt, Cluster, Instance, Node, ObservedPod
+from provisioning.observing import Sight
 from provisioning.specs import Device, Observation
 from provisioning.states import Settlement
 from provisioning.steps import Act, ReleasePod
+from provisioning.surroundings import Surroundings
 from tests.factories import provisioning as factory
 from tests.factories.provisioning import NOON
 from tests.provisioning.test_observing import make_attempt
@@ -46,11 +48,19 @@ def attempt(instance: Instance) -> Attempt:
     return make_attempt(instance)
 
 
-def life_of(attempt: Attempt, seconds: int) -> list[Observation]:
+@pytest.fixture
+def other(attempt: Attempt) -> Attempt:
+    return make_attempt(factory.launch())
+
+
+def life_of(
+    attempt: Attempt, seconds: int, *, since: int = 0, device_id: str = "npu0"
+) -> list[Observation]:
     """Every version of a pod that runs so long and is deleted, as the API shows it."""
     assert attempt.uid
-    device = Device(resource_name=factory.RNGD, device_id="npu0", health="Healthy")
-    end = NOON + timedelta(seconds=seconds)
+    device = Device(resource_name=factory.RNGD, device_id=device_id, health="Healthy")
+    start = NOON + timedelta(seconds=since)
+    end = start + timedelta(seconds=seconds)
     pending = Observation(
         uid=attempt.uid,
         namespace=attempt.namespace,
@@ -68,7 +78,7 @@ def life_of(attempt: Attempt, seconds: int) -> list[Observation]:
         phase="Running",
         container_id="containerd://c1",
         container_state="running",
-        started_at=NOON,
+        started_at=start,
         devices=(device,),
     )
     ready = replace(running, resource_version="4", is_ready=True)
@@ -159,6 +169,34 @@ def test_two_watchers_write_what_one_would(
         assert (interval.started_at, interval.ended_at) == (NOON, NOON + timedelta(seconds=90))
         assert ObservedPod.objects.get().settlement == Settlement.CLOSED
         assert not QuarantinedFact.objects.exists()
+
+
+@settings(LAWS, max_examples=10)
+@given(data=st.data())
+def test_whatever_is_written_together_the_ledger_is_what_it_is_one_by_one(
+    attempt: Attempt, other: Attempt, data: st.DataObject
+) -> None:
+    """Two pods, in any interleaving and any batches."""
+    first, second = life_of(attempt, 90), life_of(other, 30, since=60, device_id="npu1")
+    waiting = []
+    while first or second:
+        turn = data.draw(st.booleans()) if first and second else bool(first)
+        waiting.append(Sight(observation=(first if turn else second).pop(0)))
+    with undone():
+        at = NOON + timedelta(hours=1)
+        while waiting:
+            count = data.draw(st.integers(1, len(waiting)))
+            together, waiting = waiting[:count], waiting[count:]
+            watching.take_sights(Surroundings(attempt.cluster), together, at=at)
+        rows = UsageInterval.objects.order_by("started_at").values_list("started_at", "ended_at")
+        starts = (NOON, NOON + timedelta(seconds=60))
+        ends = (NOON + timedelta(seconds=90), NOON + timedelta(seconds=90))
+        assert list(rows) == list(zip(starts, ends, strict=True))
+        held = Allocation.objects.order_by("started_at").values_list("started_at", "ended_at")
+        assert list(held) == list(rows)
+        assert set(ObservedPod.objects.values_list("settlement", flat=True)) == {"closed"}
+        assert not QuarantinedFact.objects.exists()
+        assert auditing.audit_usage() == []
 
 
 @LAWS
