@@ -126,6 +126,8 @@ def test_only_owners_of_a_tenant_store_and_only_managers_besides_look(
 
 def test_an_operator_stores_one_for_a_tenant(world: World, visit: Visits, api: Calls) -> None:
     erin = world.people["erin"]
+    assert world.allowed
+    assert _page(world) in visit(erin).get("/staff/images/").content.decode()
     assert visit(erin).post(_page(world), GIVEN).status_code == 302
     assert _kept(world).created_by == erin.email
     client = api(erin)

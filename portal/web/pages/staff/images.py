@@ -42,7 +42,7 @@ def show_images(request: SignedInRequest) -> HttpResponse:
         "form": form,
         "platform": RuntimeImage.objects.filter(is_retired=False),
         "allowed": tenant_images_of(request.user).order_by("tenant_id", "pattern"),
-        "tenants": dict(Tenant.objects.values_list("pk", "name")),
+        "tenants": Tenant.objects.in_bulk(),
     }
     return render(request, "web/staff/images.html", context, status=status_of(form))
 
