@@ -6,13 +6,14 @@ and takes it back when the pod has ended, whatever finalizer still holds the pod
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from provisioning import manifests, names
 from provisioning.manifests import Manifest
 from provisioning.names import Marks
-from provisioning.slices import GROUP_VERSION
 from provisioning.specs import Device, DeviceRequest
+
+GROUP_VERSION: Final = "resource.k8s.io/v1"
 
 Raw = Mapping[str, Any]
 

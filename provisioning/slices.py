@@ -13,7 +13,6 @@ from typing import Any, Final
 from provisioning.models import AllocationMode, Family
 from provisioning.offering import Offer
 
-GROUP_VERSION: Final = "resource.k8s.io/v1"
 # The one keeps new pods away; the other is said of what not even its holder should use.
 _CLOSED: Final = frozenset({"NoSchedule", "NoExecute"})
 _ILL: Final = "NoExecute"
