@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -85,18 +86,36 @@ def test_the_web_refuses_a_key_everybody_knows(tmp_path: Path, key: str, serves:
     assert serves or "SECRET_KEY is not set" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["plain", "with space", "100%s", '"quoted"', "한국"])
-def test_the_supervisor_reads_what_is_written_for_any_folder(tmp_path: Path, name: str) -> None:
+def groups_read_by_supervisor(home: Path, *found: processes.Program) -> list[Any]:
     from supervisor.options import ServerOptions
 
-    home = tmp_path / name
-    program = processes.Program("beat", ["beat", "--schedule", str(home / "beat")])
-    file = processes.write_configuration(home=home, checkout=tmp_path, found=[program])
-
+    file = processes.write_configuration(home=home, checkout=home, found=list(found))
     options = ServerOptions()
     with contextlib.chdir(home):
         options.realize(["-c", str(file)])
-    (group,) = options.process_group_configs
+    groups: list[Any] = options.process_group_configs
+    return groups
+
+
+def test_the_database_is_stopped_when_nobody_needs_it_any_more(tmp_path: Path) -> None:
+    database = processes.Program("postgres", ["postgres"], early=True)
+    users = [processes.Program(name, [name]) for name in ("web", "worker")]
+
+    groups = groups_read_by_supervisor(tmp_path, database, *users)
+
+    # The group of the highest priority first, and all of a group at once.
+    stopped = sorted(groups, key=lambda group: -group.priority)
+    names = [{one.name for one in group.process_configs} for group in stopped]
+    assert names == [{"web", "worker"}, {"postgres"}]
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "100%s", '"quoted"', "한국"])
+def test_the_supervisor_reads_what_is_written_for_any_folder(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    program = processes.Program("beat", ["beat", "--schedule", str(home / "beat")])
+
+    (group,) = groups_read_by_supervisor(home, program)
+
     (read,) = group.process_configs
     mortal = ["setpriv", "--pdeathsig", "TERM", "--"]
     assert shlex.split(read.command) == [*mortal, *program.command]
