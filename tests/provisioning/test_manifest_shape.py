@@ -6,6 +6,8 @@ The API server of the sandbox judges the result as a real one would.
 
 import json
 import re
+from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,10 +15,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from provisioning import attaching, confiding, images, manifests, mounting, names
-from provisioning.errors import IllegalMount, IllegalSecret, IllegalSpec, ImageNotAllowed
+from provisioning import attaching, confiding, images, manifests, mounting, names, registries
+from provisioning.cluster.sealing import seal
+from provisioning.errors import (
+    IllegalMount,
+    IllegalRegistryLogin,
+    IllegalSecret,
+    IllegalSpec,
+    ImageNotAllowed,
+)
 from provisioning.launching import _check_text
 from provisioning.manifests import pod_for, verbatim
+from provisioning.models import Attempt, Instance, RegistryLogin
 from provisioning.sandbox import kinds, shapes
 from provisioning.sandbox.admission import podsecurity
 from provisioning.sandbox.defaulting import filling
@@ -27,6 +37,7 @@ from provisioning.specs import (
     Confided,
     InstanceSpec,
     PodSpec,
+    PullSecret,
     SecretText,
     VolumeMount,
 )
@@ -41,6 +52,7 @@ LARGEST = 1_500_000
 POD_KEYS = {
     "restartPolicy", "automountServiceAccountToken", "enableServiceLinks", "serviceAccountName",
     "terminationGracePeriodSeconds", "securityContext", "tolerations", "containers", "volumes",
+    "imagePullSecrets",
 }  # fmt: skip
 CONTAINER_KEYS = {
     "name", "image", "imagePullPolicy", "command", "env", "resources", "securityContext",
@@ -101,6 +113,7 @@ def spec_of(
     environment: tuple[tuple[str, str], ...],
     claims: tuple[ClaimMount, ...] = (),
     confided: Confided | None = None,
+    pulled_with: PullSecret | None = None,
 ) -> PodSpec:
     instance_id = uuid4()
     name = names.pod_name(instance_id=instance_id, attempt_no=1)
@@ -122,17 +135,18 @@ def spec_of(
         device_count=1,
         claims=claims,
         confided=confided,
+        pulled_with=pulled_with,
     )
 
 
-def accepted(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The pod as the API server keeps it; raises when it is refused."""
+def accepted(manifest: dict[str, Any], kind: kinds.Kind = kinds.PODS) -> dict[str, Any]:
+    """The object as the API server keeps it; raises when it is refused."""
     sent = json.loads(json.dumps(manifest))
-    assert not shapes.wrong_types(kinds.PODS, sent)
-    known, unknown = shapes.known_part(kinds.PODS, sent)
+    assert not shapes.wrong_types(kind, sent)
+    known, unknown = shapes.known_part(kind, sent)
     assert not unknown
-    filled = filling.fill(kinds.PODS, without_type(known))
-    checking.refuse_bad(kinds.PODS, filled)
+    filled = filling.fill(kind, without_type(known))
+    checking.refuse_bad(kind, filled)
     return filled
 
 
@@ -173,11 +187,12 @@ def let_in(
     secrets=st.lists(
         st.builds(SecretText, st.sampled_from(SecretKind), secret_name, hostile), max_size=3
     ).map(tuple),
+    is_private=st.booleans(),
 )
 @example(
     image="r.example/a:1", command=("sh", "-c", "echo $(NPU_FARM_INSTANCE) $$"),
     environment=(("A", "$(B)"), ("B", "$$(A)")), paths=["/data"],
-    secrets=(SecretText(SecretKind.ENV, "TOKEN", "$(A)"),),
+    secrets=(SecretText(SecretKind.ENV, "TOKEN", "$(A)"),), is_private=True,
 )  # fmt: skip
 def test_what_is_let_in_stays_inside_the_shape(
     image: str,
@@ -185,6 +200,7 @@ def test_what_is_let_in_stays_inside_the_shape(
     environment: tuple[tuple[str, str], ...],
     paths: list[str],
     secrets: tuple[SecretText, ...],
+    is_private: bool,
 ) -> None:
     mounts = tuple(VolumeMount(uuid4(), one) for one in paths)
     if not let_in(image, command, environment, mounts, secrets):
@@ -202,9 +218,11 @@ def test_what_is_let_in_stays_inside_the_shape(
         environment=environment,
         claims=claims,
         confided=confided if secrets else None,
+        pulled_with=PullSecret(secret_name="it-a1-registry", login_id=5) if is_private else None,
     )
     manifest = pod_for(spec)
 
+    assert ("imagePullSecrets" in manifest["spec"]) is is_private
     assert len(json.dumps(manifest).encode()) < LARGEST
     body, meta = manifest["spec"], manifest["metadata"]
     assert set(body) <= POD_KEYS
@@ -223,6 +241,61 @@ def test_what_is_let_in_stays_inside_the_shape(
     assert not any(len(s.value) > 8 and s.value in json.dumps(body["containers"][0]["env"])
                    for s in secrets if s.value not in dict(environment).values())  # fmt: skip
     accepted(manifest)
+
+
+host = st.one_of(st.from_regex(r"[a-z]{1,5}\.example(:[1-9][0-9]{0,3})?", fullmatch=True), hostile)
+
+
+@settings(max_examples=300, deadline=None)
+@given(where=host, username=hostile, password=hostile)
+@example(where="r.example", username='"}', password='"},"x":{"auth":"')
+@example(where="r.example", username="$(HOME)", password="p:a:s:s")
+def test_a_login_that_is_let_in_is_read_back_as_it_was_and_names_nothing_in_the_pod(
+    where: str, username: str, password: str
+) -> None:
+    try:
+        registries.check_login(host=where, username=username, password=password)
+    except IllegalRegistryLogin:
+        return
+    login = RegistryLogin(
+        pk=5, host=where, username=username, password_sealed=seal({"password": password})
+    )
+    attempt = Attempt(instance=Instance(pk=uuid4(), tenant_id=7), no=1, pod_name="it-a1")
+    attempt.namespace = MARKS.namespace(7)
+    secret = confiding._secret(
+        attempt, "it-a1-registry", registries.SECRET_TYPE,
+        {registries.KEY: registries.content_of(login)}, MARKS,
+    )  # fmt: skip
+    kept = accepted(secret, kinds.SECRETS)
+    assert set(kept["data"]) == {".dockerconfigjson"}
+    (entry,) = json.loads(b64decode(kept["data"][".dockerconfigjson"]))["auths"].items()
+    assert entry[0] == where
+    assert set(entry[1]) == {"username", "password", "auth"}
+    assert (entry[1]["username"], entry[1]["password"]) == (username, password)
+    # A runtime parts them at the first colon.
+    assert b64decode(entry[1]["auth"]).decode().split(":", 1) == [username, password]
+
+    def pod(pulled_with: PullSecret | None) -> dict[str, Any]:
+        spec = spec_of(image="r.example/a:1", command=(), environment=(), pulled_with=pulled_with)
+        return pod_for(replace(spec, instance_id=UUID(int=1), name="it-a1"))
+
+    with_login = pod(PullSecret(secret_name="it-a1-registry", login_id=login.pk))
+    without = pod(None)
+    assert with_login["spec"].pop("imagePullSecrets") == [{"name": "it-a1-registry"}]
+    assert with_login["spec"] == without["spec"]
+    noted = with_login["metadata"]["annotations"]
+    assert noted.pop(MARKS.label("registry-login")) == "5"
+    assert noted.keys() == without["metadata"]["annotations"].keys()
+
+
+def test_another_login_makes_another_hash() -> None:
+    def hash_with(login_id: int | None) -> str:
+        pulled_with = PullSecret(secret_name="s", login_id=login_id) if login_id else None
+        spec = spec_of(image="r.example/a:1", command=(), environment=(), pulled_with=pulled_with)
+        spec = replace(spec, instance_id=UUID(int=1), name="x")
+        return manifests.hash_of(pod_for(spec), spec)
+
+    assert len({hash_with(1), hash_with(2), hash_with(None)}) == 3
 
 
 def _check_security(body: dict[str, Any], container: dict[str, Any]) -> None:
