@@ -154,12 +154,6 @@ class NoLogsYet(ProvisioningError):
     retryable = True
 
 
-class CatalogRefused(ProvisioningError):
-    """The catalogue contradicts itself."""
-
-    code = "catalog_refused"
-
-
 class AlreadyClosed(ProvisioningError):
     """Somebody has closed this already."""
 

@@ -32,12 +32,6 @@ def check_reference(reference: str) -> None:
         raise ImageNotAllowed("Write registry/repository with a tag or, better, a digest.")
 
 
-def is_pinned(reference: str) -> bool:
-    """Say whether the reference names the same image for ever."""
-    found = REFERENCE.fullmatch(reference)
-    return bool(found and found["digest"])
-
-
 def allows(pattern: str, reference: str) -> bool:
     """Say whether a reference fits a pattern; what either does not say, the other may."""
     wanted, given = PATTERN.fullmatch(pattern), REFERENCE.fullmatch(reference)

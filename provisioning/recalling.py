@@ -6,16 +6,19 @@ more.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from billing.models import Account
-from provisioning import manifests, names
+from provisioning import events, manifests, names
 from provisioning.comparing import Pod
 from provisioning.errors import ProvisioningError
 from provisioning.models import Instance, InstanceType, InstanceVolume, Pool, Transition, Volume
 from provisioning.states import Desired, State
+
+logger = logging.getLogger(__name__)
 
 
 class CannotRecreate(ProvisioningError):
@@ -64,11 +67,11 @@ def recreate(pod: Pod, *, reason: str, at: datetime) -> Instance:
     Transition.objects.create(
         instance=instance, to_state=State.QUEUED, reason=reason, attempt_no=0, at=at
     )
-    _mount_again(instance, pod, container)
+    _mount_again(instance, pod, container, at)
     return instance
 
 
-def _mount_again(instance: Instance, pod: Pod, container: Mapping[str, Any]) -> None:
+def _mount_again(instance: Instance, pod: Pod, container: Mapping[str, Any], at: datetime) -> None:
     claims = {
         volume["name"]: volume["persistentVolumeClaim"]["claimName"]
         for volume in pod.raw["spec"].get("volumes") or ()
@@ -76,10 +79,30 @@ def _mount_again(instance: Instance, pod: Pod, container: Mapping[str, Any]) -> 
     }
     known = Volume.objects.filter(cluster=pod.cluster, claim_name__in=claims.values())
     volumes = {volume.claim_name: volume for volume in known}
+    mounts = container.get("volumeMounts") or ()
+    paths = {claims[one["name"]]: one["mountPath"] for one in mounts if one["name"] in claims}
     InstanceVolume.objects.bulk_create(
-        InstanceVolume(instance=instance, volume=volumes[claim], path=mount["mountPath"])
-        for mount in container.get("volumeMounts") or ()
-        if (claim := claims.get(mount["name"], "")) in volumes
+        InstanceVolume(instance=instance, volume=volumes[claim], path=path)
+        for claim, path in paths.items()
+        if claim in volumes
+    )
+    for claim in sorted(paths.keys() - volumes.keys()):
+        _say_forgotten(instance, pod, claim=claim, path=paths[claim], at=at)
+
+
+def _say_forgotten(instance: Instance, pod: Pod, *, claim: str, path: str, at: datetime) -> None:
+    """Tell of a volume its pod has and nobody knows: once it stops, it starts without."""
+    logger.warning("%s: claim %s of %s is of no volume we know", pod.cluster, claim, instance.pk)
+    events.tell_tenant(
+        kind="volume_forgotten",
+        tenant_id=instance.tenant_id,
+        instance_id=instance.pk,
+        at=at,
+        once=claim,
+        instance=instance.name,
+        claim=claim,
+        path=path,
+        cluster=pod.cluster.name,
     )
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from provisioning.models import Cluster, NodeWarning
+from django.db.models import QuerySet
+
+from provisioning.models import Cluster, Node, NodeWarning
 from provisioning.offering import Oddity
 
 
@@ -16,7 +18,7 @@ def record_oddities(
         for node, oddities in of_nodes.items()
         for odd in oddities
     }
-    is_open = NodeWarning.objects.filter(cluster=cluster, cleared_at__isnull=True)
+    is_open = open_warnings().filter(cluster=cluster)
     known = {(row.node_name, row.code, row.subject): row for row in is_open}
     for key, row in known.items():
         if key not in now:
@@ -39,7 +41,7 @@ def record_oddities(
     )
 
 
-def open_warnings(*, cluster: Cluster | None = None) -> list[NodeWarning]:
-    """Return what is odd now, on one cluster or on all."""
+def open_warnings(*, node: Node | None = None) -> QuerySet[NodeWarning]:
+    """Return what is odd now, about one node or anywhere."""
     rows = NodeWarning.objects.filter(cleared_at__isnull=True).select_related("cluster")
-    return list(rows.filter(cluster=cluster) if cluster else rows)
+    return rows if node is None else rows.filter(cluster=node.cluster_id, node_name=node.name)

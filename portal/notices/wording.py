@@ -49,6 +49,11 @@ SENTENCES: Final[dict[str, Promise]] = {
         "The volume {volume} is lost with its cluster {cluster}, and what was on it. Instances"
         " with it cannot start again."
     ),
+    "volume_forgotten": _(
+        "{instance} is known again after its database was restored, but not its volume at {path}."
+        " It keeps it until it stops, and starts without it then; what is on it is kept on the"
+        " cluster {cluster} as {claim}. Ask the operators."
+    ),
     "instance_moved": _("{instance} is moved away from the cluster {cluster}."),
     "instance_stopped_by_operator": _(
         "{instance} is stopped: the cluster {cluster} is being emptied. You can start it again."
@@ -77,6 +82,7 @@ SUBJECTS: Final[dict[str, Promise]] = {
     "cluster_draining": _("cluster being emptied"),
     "cluster_lost": _("cluster lost"),
     "volume_lost": _("volume lost"),
+    "volume_forgotten": _("volume not known"),
     "instance_moved": _("moved elsewhere"),
     "instance_stopped_by_operator": _("stopped by the operator"),
     "lease_ending": _("time ends soon"),

@@ -97,7 +97,6 @@ SENTENCES: dict[str, Promise] = {
     "too_many_streams": gettext_lazy(
         "Too many logs are being followed at once: close another one first."
     ),
-    "catalog_refused": gettext_lazy("The catalogue contradicts itself."),
     "unknown_volume": gettext_lazy("There is no such volume, or it cannot be attached."),
     "illegal_volume": gettext_lazy("A volume like this cannot be made."),
     "volume_name_taken": gettext_lazy("There is already a volume of this name."),

@@ -264,9 +264,10 @@ def test_somebody_elses_namespace_is_not_taken_over(applied: None) -> None:
     unlabelled = {**stranger, "metadata": {"name": "npu-0ff1ce-t2"}}
     assert "Pod Security restricted" in as_worker(unlabelled)
     # What was restricted once let more through.
-    for version in ("v1.0", "latest", ""):
+    for version in ("v1.0", "latest", None):
         labels = {**LABELS, "pod-security.kubernetes.io/enforce-version": version}
-        old = {**stranger, "metadata": {"name": "npu-0ff1ce-t2", "labels": labels}}
+        given = {key: value for key, value in labels.items() if value}
+        old = {**stranger, "metadata": {"name": "npu-0ff1ce-t2", "labels": given}}
         assert "Pod Security restricted" in as_worker(old)
 
 

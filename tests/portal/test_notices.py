@@ -189,9 +189,8 @@ def test_a_name_ends_no_line_of_a_mails_head(world: AliceWorld, end: str) -> Non
         detail={"instance": f"a{end}Bcc: charlie@example.com"},
         at=NOON,
     )
-    assert wording.subject_of(notice).splitlines() == [
-        "[NPU Farm] a Bcc: charlie@example.com: time is up"
-    ]
+    (line,) = wording.subject_of(notice).splitlines()
+    assert line.startswith("[NPU Farm] a Bcc: charlie@example.com: ")
 
 
 def test_a_key_to_one_tenant_reads_no_other(world: AliceWorld) -> None:

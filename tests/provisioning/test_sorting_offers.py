@@ -125,10 +125,10 @@ def test_what_is_odd_is_kept_once_and_cleared_when_it_ends(on_offer: None) -> No
     odd = factory.raw_node(resource="rebellions.ai/npu")
     factory.add_nodes(cluster, odd)
     factory.add_nodes(cluster, odd)
-    assert [one.code for one in warning.open_warnings(cluster=cluster)] == [offering.UNCLEAR]
+    assert [one.code for one in warning.open_warnings()] == [offering.UNCLEAR]
     odd["metadata"]["labels"] = ATOM
     factory.add_nodes(cluster, odd)
-    assert not warning.open_warnings(cluster=cluster)
+    assert not warning.open_warnings()
     assert NodeWarning.objects.count() == 1
     assert NodeCapacity.objects.get().capacity == 8
 

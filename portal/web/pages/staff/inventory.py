@@ -13,9 +13,9 @@ from portal.tenants.access import Action
 from portal.tenants.models import Tenant
 from portal.tenants.scoping import require_staff
 from portal.web.answering import SignedInRequest, action, attempt, page
-from provisioning import freshness, inventory, selling
+from provisioning import freshness, inventory, selling, warning
 from provisioning.inventory import NodeView
-from provisioning.models import Cluster, Device, Family, Instance, Node, NodeWarning
+from provisioning.models import Cluster, Device, Family, Instance, Node
 
 
 @page
@@ -35,7 +35,7 @@ def show_inventory(request: SignedInRequest) -> HttpResponse:
         "shown": show,
         "chosen": cluster,
         "families": Family.objects.select_related("vendor").order_by("vendor__name", "name"),
-        "unsold": NodeWarning.objects.filter(cleared_at__isnull=True).select_related("cluster"),
+        "unsold": warning.open_warnings(),
     }
     return render(request, "web/staff/inventory.html", context)
 
@@ -54,9 +54,7 @@ def show_node(request: SignedInRequest, node_id: int) -> HttpResponse:
         "guests": guests,
         "tenants": _tenants([*holders, *(guest for guest, _until in guests)]),
         "outages": node.outages.select_related("device").order_by("-started_at")[:20],
-        "warnings": NodeWarning.objects.filter(
-            cluster=node.cluster, node_name=node.name, cleared_at__isnull=True
-        ),
+        "warnings": warning.open_warnings(node=node),
         "freshness": freshness.of_cluster(node.cluster, at=at),
     }
     return render(request, "web/staff/node.html", context)
