@@ -1,6 +1,6 @@
 """Pure parts of visiting a port: hosts, addresses, headers, cookies."""
 
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -13,7 +13,9 @@ from portal.access.hosts import Place, is_inside, place_at
 from portal.access.targets import stays_here, target_of
 from provisioning.cluster.proxying import without
 
-ID = uuid4()
+# Not by chance: they are in the names of tests.
+ID = UUID("7439cf94-edeb-4d0d-bdce-698c00bdf91b")
+OTHER = UUID("513973d3-7ac3-4bde-831a-d379a618f7aa")
 HOST = f"{ID}-8888.apps.example"
 
 
@@ -33,7 +35,7 @@ def test_a_place_is_found_at_its_own_host(instance_id: object, port: int) -> Non
         f"{ID}-65536.apps.example",
         f"{ID}-08888.apps.example",
         f"{ID}-{ID}-80.apps.example",
-        f"{uuid4()}.{HOST}",
+        f"{OTHER}.{HOST}",
         f"x{HOST}",
         f"{HOST},{HOST}",
         f"{HOST}:80:80",
