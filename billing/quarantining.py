@@ -14,12 +14,10 @@ from billing.facts import MESSAGES, FactProblem, RunFact
 from billing.models import Account, QuarantinedFact
 
 MERGED = "merged"
+# What is answered once somebody is found who pays for the run from the same start.
+ANSWERED_BY_OWNER = (FactProblem.UNKNOWN_SKU, FactProblem.UNKNOWN_ACCOUNT)
 # What the exact end of a run answers: it is in the ledger whole, whatever was missing before.
-ANSWERED_BY_END = (
-    FactProblem.SEEN_AFTER_CLOSE,
-    FactProblem.UNKNOWN_SKU,
-    FactProblem.UNKNOWN_ACCOUNT,
-)
+ANSWERED_BY_END = (FactProblem.SEEN_AFTER_CLOSE, *ANSWERED_BY_OWNER)
 
 
 def put_aside(*, fact: RunFact, problem: FactProblem, at: datetime) -> QuarantinedFact:
@@ -44,13 +42,11 @@ def put_aside(*, fact: RunFact, problem: FactProblem, at: datetime) -> Quarantin
 
 def release(*, fact: RunFact, at: datetime) -> None:
     """A fact that was put aside has been taken after all: nothing is left to answer."""
-    answered = Q(digest=fact.digest())
+    of_run = Q(fact__holder_uid=str(fact.holder_uid), fact__run_id=fact.run_id)
+    from_start = of_run & Q(fact__started_at=fact.as_json()["started_at"], period_until=None)
+    answered = Q(digest=fact.digest()) | from_start & Q(code__in=ANSWERED_BY_OWNER)
     if fact.ended_at is not None and fact.end_quality == "exact":
-        answered |= Q(
-            code__in=ANSWERED_BY_END,
-            fact__holder_uid=str(fact.holder_uid),
-            fact__run_id=fact.run_id,
-        )
+        answered |= of_run & Q(code__in=ANSWERED_BY_END)
     unanswered = QuarantinedFact.objects.filter(source=fact.source, resolved_at__isnull=True)
     unanswered.filter(answered).update(resolved_at=at, resolved_by="billing", resolution=MERGED)
 

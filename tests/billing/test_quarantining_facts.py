@@ -135,6 +135,20 @@ def test_the_exact_end_of_a_run_given_up_settles_that_it_was_seen_again(account:
     assert (kept.resolved_at, kept.resolution) == (LATER, "merged")
 
 
+@pytest.mark.parametrize(("later", "is_answered"), [(0, True), (1, False)])
+def test_a_run_somebody_pays_for_from_the_same_start_is_no_question_any_more(
+    account: Account, later: int, is_answered: bool
+) -> None:
+    stray = factory.run_fact(account=account, holder_uid=HOLDER, run_id="run", sku_code="")
+    kept = put_aside(stray)
+
+    begun = stray.started_at + timedelta(seconds=later)
+    factory.record_use(account=account, holder_uid=HOLDER, run_id="run", started_at=begun)
+
+    kept.refresh_from_db()
+    assert (kept.resolved_at is not None) == is_answered
+
+
 def test_the_exact_end_of_a_run_answers_that_its_sku_was_unknown(account: Account) -> None:
     begun = factory.run_fact(account=account, holder_uid=HOLDER, run_id="run", sku_code="brand-new")
     kept = put_aside(begun)

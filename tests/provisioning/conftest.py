@@ -58,14 +58,24 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 @pytest.fixture
 def small(on_offer: None) -> None:
     """Only devices matter here, and a real node may be small."""
+    make_small()
+
+
+def make_small() -> None:
+    """Let what is on offer want next to nothing besides its devices."""
     InstanceType.objects.update(cpu_millicores=10, memory_mib=16, storage_gib=1)
+
+
+def reached(sandbox: Process) -> Path:
+    """The kubeconfig of the sandbox's cluster, or of the one CLUSTER_KUBECONFIG names."""
+    given = os.environ.get("CLUSTER_KUBECONFIG")
+    return Path(given) if given else sandbox.folder / "east.kubeconfig"
 
 
 @pytest.fixture
 def farm(sandbox: Process, small: None) -> Iterator[Farm]:
-    """A cluster that answers, listed once: the sandbox's, or the one CLUSTER_KUBECONFIG names."""
-    given = os.environ.get("CLUSTER_KUBECONFIG")
-    farm = Farm.on(Path(given) if given else sandbox.folder / "east.kubeconfig")
+    """A cluster that answers, listed once."""
+    farm = Farm.on(reached(sandbox))
     yield farm
     farm.clear()
 

@@ -4,6 +4,7 @@ Backup, history, restore: the same programs and statements as `manage.py backup`
 run, on the test's own database, against a sandbox that forgets nothing.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
@@ -13,6 +14,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from billing.models import Account, QuarantinedFact, UsageInterval
 from portal.engines import backups
@@ -36,8 +38,12 @@ from provisioning.models import (
     Volume,
 )
 from provisioning.states import State, VolumeState
+from tests.emptying import empty_tables
 from tests.factories import portal as portal_factory
+from tests.factories import provisioning as factory
+from tests.provisioning.conftest import make_small, reached
 from tests.provisioning.farms import Farm, wait_until
+from tests.sandbox.processes import Process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,15 +136,19 @@ def owner_url() -> str:
     )
 
 
-@pytest.fixture
-def house(farm: Farm, tmp_path: Path) -> House:
+def open_house(farm: Farm, folder: Path) -> House:
     alice = portal_factory.make_user("Alice")
     bob = portal_factory.make_user("Bob", staff=StaffRole.APPROVER)
     tenant = onboarding.open_tenant(name="Pear Vision", owner=alice, at=timezone.now())
     project = tenant.projects.get()
     family = InstanceType.objects.get(slug=TYPE).family
     portal_factory.grant(project, family, 6, by=bob, asked_by=alice)
-    return House(farm, alice, project, tmp_path / "backup")
+    return House(farm, alice, project, folder)
+
+
+@pytest.fixture
+def house(farm: Farm, tmp_path: Path) -> House:
+    return open_house(farm, tmp_path / "backup")
 
 
 @dataclass
@@ -154,8 +164,7 @@ class Past:
     pods: dict[str, str]
 
 
-@pytest.fixture
-def past(house: House) -> Past:
+def live_through(house: House) -> Past:
     steady, ended, started, recovered, extended = map(
         house.launch, ("steady", "ended", "started", "recovered", "extended")
     )
@@ -179,7 +188,40 @@ def past(house: House) -> Past:
     return Past(steady, ended, started, recovered, newcomer, extended, house.live())
 
 
-def test_a_restored_database_touches_nothing_by_itself(house: House, past: Past) -> None:
+@pytest.fixture
+def past(house: House) -> Past:
+    return live_through(house)
+
+
+@dataclass
+class Held:
+    """A house whose cluster nothing may touch, so that several tests can restore it in turn."""
+
+    house: House
+    past: Past
+
+
+@pytest.fixture(scope="module")
+def held(
+    sandbox: Process,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Held]:
+    """Lived through once: each test begins with the restored database and leaves the pods alone."""
+    with django_db_blocker.unblock():
+        factory.load_catalog()
+        make_small()
+        farm = Farm.on(reached(sandbox))
+        house = open_house(farm, tmp_path_factory.mktemp("held") / "backup")
+        yield Held(house, live_through(house))
+        house.restore()
+        farm.clear()
+        empty_tables()
+
+
+def test_a_restored_database_touches_nothing_by_itself(held: Held) -> None:
+    house, past = held.house, held.past
     assert len(past.pods) == 5
     house.restore()
     house.go_on()
@@ -188,8 +230,9 @@ def test_a_restored_database_touches_nothing_by_itself(house: House, past: Past)
     assert Hold.objects.get(released_at=None).cause == HoldCause.RESTORED
 
 
-def test_any_way_of_restoring_is_noticed(house: House, past: Past) -> None:
+def test_any_way_of_restoring_is_noticed(held: Held) -> None:
     """Somebody used other tools than ours, which say nothing of a hold."""
+    house, past = held.house, held.past
     house.restore()
     Hold.objects.all().delete()
     house.go_on(seconds=60)
@@ -198,7 +241,8 @@ def test_any_way_of_restoring_is_noticed(house: House, past: Past) -> None:
     assert everything_on(house) == past.pods
 
 
-def test_every_difference_has_a_name(house: House, past: Past) -> None:
+def test_every_difference_has_a_name(held: Held) -> None:
+    house, past = held.house, held.past
     house.restore()
     found = {
         d.instance_id: (d.kind, d.remedy) for d in restoring.compare(at=timezone.now()).differences
