@@ -6,12 +6,12 @@ with the nodes and their leases, for a lease proves nothing about what was liste
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
@@ -31,6 +31,7 @@ from provisioning import (
 from provisioning.cluster import asking, drivers
 from provisioning.models import Cluster, Node, ObservedPod
 from provisioning.names import Marks
+from provisioning.observing import Sight
 from provisioning.reconciling import Clock
 from provisioning.states import Settlement
 from provisioning.surroundings import Surroundings
@@ -38,6 +39,9 @@ from provisioning.surroundings import Surroundings
 logger = logging.getLogger(__name__)
 
 Raw = Mapping[str, Any]
+
+# As many pods that differ are written together.
+TOGETHER: Final = 100
 
 
 @dataclass
@@ -128,29 +132,44 @@ def _read_claims(of: Pass) -> None:
 
 def _take_page(of: Pass, page: Iterable[Raw], *, at: datetime) -> None:
     with transaction.atomic():
+        differing = []
         for raw in page:
             metadata = raw.get("metadata") or {}
             uid = str(metadata.get("uid"))
             of.seen.add(uid)
             if of.known.get(uid) != metadata.get("resourceVersion") or uid in of.unnamed:
-                of.differences += 1
-                _take(of, raw, at)
+                differing.append(raw)
+        of.differences += len(differing)
+        for start in range(0, len(differing), TOGETHER):
+            _take_together(of, differing[start : start + TOGETHER], at)
 
 
-def _take(of: Pass, raw: Raw, at: datetime) -> None:
+def _take_together(of: Pass, raws: Sequence[Raw], at: datetime) -> None:
     try:
-        observation = podstatus.read_pod(raw, marks=of.marks)
-        observation = learning.with_devices(observation, pod=raw, claims=of.claims)
-        # In a savepoint of its own: one pod that cannot be written does not spoil the page.
-        observing.observe_pod(
-            cluster=of.cluster, observation=observation, at=at, surroundings=of.surroundings
-        )
+        sights = [_sight_of(of, raw) for raw in raws]
+        observing.observe_together(sights, at=at, surroundings=of.surroundings)
     except Exception:
         if not connection.is_usable():
             # The lock on the cluster went with the session: this is no pod's fault.
             raise
+        for raw in raws:
+            _take(of, raw, at)
+
+
+def _take(of: Pass, raw: Raw, at: datetime) -> None:
+    try:
+        # In a savepoint of its own: one pod that cannot be written does not spoil the page.
+        observing.observe_sight(_sight_of(of, raw), at=at, surroundings=of.surroundings)
+    except Exception:
+        if not connection.is_usable():
+            raise
         logger.exception("%s: a pod could not be taken in", of.cluster)
         of.doubtful.add(str((raw.get("spec") or {}).get("nodeName") or ""))
+
+
+def _sight_of(of: Pass, raw: Raw) -> Sight:
+    observation = podstatus.read_pod(raw, marks=of.marks)
+    return Sight(observation=learning.with_devices(observation, pod=raw, claims=of.claims))
 
 
 def _missing(of: Pass) -> list[ObservedPod]:

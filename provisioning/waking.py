@@ -13,7 +13,7 @@ from provisioning import deferring
 from provisioning.models import Instance
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def wake(instances: QuerySet[Instance], *, at: datetime) -> int:
     """Make these due, and say how many there were; a pass under way will not sleep over it."""
     # In one order, so that two who wake several do not wait for each other.

@@ -92,8 +92,8 @@ def test_those_that_wait_share_what_they_can(cluster: Cluster, surroundings: Sur
         sight(attempt, state=factory.running(), devices=[f"npu{number}"])
         for number, attempt in enumerate(attempts)
     ]
-    # Two for the transaction, and three that look up or tell all of them.
-    assert statements_for(*sights, surroundings=surroundings) <= 5 + 3 * 7
+    # Nine for the whole of them, and three for each: its price's name, its interval, its devices.
+    assert statements_for(*sights, surroundings=surroundings) <= 9 + 3 * 3
     assert UsageInterval.objects.count() == Allocation.objects.count() == 3
     due = Instance.objects.filter(next_reconcile_at=AT, observation_seq=1)
     assert due.count() == 3
@@ -154,6 +154,36 @@ def test_versions_of_one_pod_that_wait_are_taken_in_their_order(
     assert Allocation.objects.get().ended_at == interval.ended_at
     pod = ObservedPod.objects.get()
     assert (pod.settlement, pod.gone_at) == ("closed", AT)
+    assert auditing.audit_usage() == []
+
+
+def test_the_end_of_a_run_may_be_told_before_its_start_was_taken_in(
+    attempt: Attempt, surroundings: Surroundings
+) -> None:
+    # The last word names no container and no devices any more.
+    lost = factory.terminated(None, None, code=137, reason="ContainerStatusUnknown")
+    take(
+        surroundings,
+        factory.raw_pod(attempt, state=factory.running(), devices=["npu0"]),
+        factory.raw_pod(attempt, phase="Failed", state=lost, container_id=""),
+    )
+    interval = UsageInterval.objects.get()
+    assert (interval.started_at, interval.ended_at, interval.end_quality) == (NOON, NOON, "bounded")
+    assert Allocation.objects.get().device_id == "npu0"
+    assert auditing.audit_usage() == []
+
+
+def test_a_container_replaced_among_those_that_wait_keeps_both_runs(
+    attempt: Attempt, surroundings: Surroundings
+) -> None:
+    later = NOON + timedelta(seconds=60)
+    take(
+        surroundings,
+        factory.raw_pod(attempt, state=factory.running(), container_id="containerd://c1"),
+        factory.raw_pod(attempt, state=factory.running(later), container_id="containerd://c2"),
+    )
+    rows = UsageInterval.objects.order_by("started_at").values_list("run_id", "ended_at")
+    assert list(rows) == [("containerd://c1", NOON), ("containerd://c2", None)]
     assert auditing.audit_usage() == []
 
 
