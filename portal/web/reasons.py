@@ -112,6 +112,9 @@ WORDS: dict[str, Promise] = {
     "recompute_differs": _("The draft differs from what the ledger says now; draft it again."),
 }
 
+# Where these words say all there is, the message beside them is for programs and logs.
+COMPLETE = frozenset({"database_older", "orphans_blocked"})
+
 
 def in_words(code: str) -> Promise | str:
     """What a reason code means."""

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext_lazy
 
 from billing.rating import Rating
-from portal.web import reasons, states
+from portal.web import findings, reasons, states
+from provisioning.models import ClusterAlarm, ClusterFinding
 from provisioning.queries import FamilyCapacity
 
 register = template.Library()
@@ -161,6 +162,18 @@ def shown_as(value: str, of: str) -> states.Shown:
 def in_words(code: str) -> str:
     """A reason in plain words."""
     return str(reasons.in_words(code))
+
+
+@register.filter
+def found_in_words(finding: ClusterFinding) -> str:
+    """What was found out about a cluster, in plain words."""
+    return findings.in_words(finding)
+
+
+@register.filter
+def adds_to_its_code(alarm: ClusterAlarm) -> bool:
+    """Whether an alarm's message says more than the words of its code."""
+    return bool(alarm.message) and alarm.code not in reasons.COMPLETE
 
 
 @register.filter
