@@ -1,11 +1,13 @@
-"""Record the wish for an instance.
+"""Record the wish for instances.
 
-Turns an `InstanceSpec` into an Instance row that is due at once; `reconciling` goes
+Turns each `InstanceSpec` into an Instance row that is due at once; `reconciling` goes
 on from there.  Quota is the caller's affair and is reserved in the same transaction.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from django.db import transaction
@@ -32,18 +34,51 @@ _LONGEST_NAME: Final = 63
 _MOST_BYTES: Final = 128 * 1024
 
 
-@transaction.atomic
 def launch_instance(*, spec: InstanceSpec, at: datetime) -> Instance:
     """Wish for one instance; refuse at once what could never run."""
-    _check_text(spec)
-    if spec.ends_at is not None and spec.ends_at <= at:
-        raise LeaseInPast
-    instance_type = _offered_type(spec.instance_type_slug)
-    image = _image_of(spec)
-    confiding.check_secrets(spec.secrets, variables=dict(spec.environment))
-    if not Account.objects.filter(pk=spec.account_id).exists():
+    [instance] = launch_instances(specs=[spec], at=at)
+    return instance
+
+
+@transaction.atomic
+def launch_instances(*, specs: Sequence[InstanceSpec], at: datetime) -> list[Instance]:
+    """Wish for several instances, or for none if one of them could never run."""
+    type_of, image_of = cache(_offered_type), cache(_image)
+    for spec in specs:
+        _check_text(spec)
+        if spec.ends_at is not None and spec.ends_at <= at:
+            raise LeaseInPast
+        confiding.check_secrets(spec.secrets, variables=dict(spec.environment))
+    wished = [
+        _wished(
+            spec,
+            type_of(spec.instance_type_slug),
+            image_of(spec.tenant_id, spec.image_slug, spec.own_image),
+            at,
+        )
+        for spec in specs
+    ]
+    accounts = {spec.account_id for spec in specs}
+    if Account.objects.filter(pk__in=accounts).count() < len(accounts):
         raise UnknownAccount
-    instance = Instance.objects.create(
+    instances = Instance.objects.bulk_create(wished)
+    for instance, spec in zip(instances, specs, strict=True):
+        attaching.mount(instance=instance, mounts=spec.volumes)
+        confiding.confide(
+            instance=instance, texts=spec.secrets, wants_token=spec.wants_token, at=at
+        )
+    Transition.objects.bulk_create(
+        Transition(
+            instance=instance, to_state=State.QUEUED, reason=instance.reason, attempt_no=0, at=at
+        )
+        for instance in instances
+    )
+    deferring.defer_drain()
+    return instances
+
+
+def _wished(spec: InstanceSpec, instance_type: InstanceType, image: str, at: datetime) -> Instance:
+    return Instance(
         tenant_id=spec.tenant_id,
         project_id=spec.project_id,
         account_id=spec.account_id,
@@ -66,22 +101,15 @@ def launch_instance(*, spec: InstanceSpec, at: datetime) -> Instance:
         next_reconcile_at=at,
         created_at=at,
     )
-    attaching.mount(instance=instance, mounts=spec.volumes)
-    confiding.confide(instance=instance, texts=spec.secrets, wants_token=spec.wants_token, at=at)
-    Transition.objects.create(
-        instance=instance, to_state=State.QUEUED, reason="launch_wished", attempt_no=0, at=at
-    )
-    deferring.defer_drain()
-    return instance
 
 
-def _image_of(spec: InstanceSpec) -> str:
-    if spec.own_image:
-        images.require_allowed(tenant_id=spec.tenant_id, reference=spec.own_image)
-        return spec.own_image
-    image = RuntimeImage.objects.filter(slug=spec.image_slug, is_retired=False).first()
+def _image(tenant_id: int, slug: str, own_image: str) -> str:
+    if own_image:
+        images.require_allowed(tenant_id=tenant_id, reference=own_image)
+        return own_image
+    image = RuntimeImage.objects.filter(slug=slug, is_retired=False).first()
     if image is None:
-        raise UnknownImage(spec.image_slug)
+        raise UnknownImage(slug)
     return image.reference
 
 

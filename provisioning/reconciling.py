@@ -71,13 +71,18 @@ def reconcile_all(claims: Sequence[Claim], *, clock: Clock) -> int:
     Returns how many passes there was time for; who was left is still due.
     """
     began = clock()
-    left = _go_together(_gather(claims, at=began))
+    left, spare = _one_per_namespace(_go_together(_gather(claims, at=began)))
     for number, of in enumerate(left):
-        if number and clock() - began > LONGEST_HOLD:
-            recording.give_back([other.claim for other in left[number:]])
-            return len(claims) - len(left) + number
-        _take(of)
-    return len(claims)
+        if number == 0:
+            _take(of)
+        elif clock() - began <= LONGEST_HOLD:
+            # What those before have met, a silent cluster say, is to be known.
+            reconcile(of.claim, at=clock())
+        else:
+            spare += left[number:]
+            break
+    recording.give_back([of.claim for of in spare])
+    return len(claims) - len(spare)
 
 
 def reconcile(claim: Claim, *, at: datetime) -> None:
@@ -131,7 +136,7 @@ def _go_together(passes: list[Pass]) -> list[Pass]:
         passes = _go(crowd, Place(), crowding.place, among=passes)
     for crowd in _creating(passes):
         passes = _go(crowd, CreatePod(), crowding.create, among=passes)
-    return _without_doubles(passes)
+    return passes
 
 
 def _go(
@@ -185,19 +190,19 @@ def _is_calm(cluster: Cluster, at: datetime) -> bool:
     return answers and not is_throttled and not marking.needs_check(cluster, at=at)
 
 
-def _without_doubles(passes: Iterable[Pass]) -> list[Pass]:
+def _one_per_namespace(passes: Iterable[Pass]) -> tuple[list[Pass], list[Pass]]:
     """Let one prepare a namespace, and the others come back when it is ready."""
     kept: list[Pass] = []
     spare: list[Pass] = []
     seen = set()
     for of in passes:
-        key = (of.attempt and of.attempt.cluster_id, of.instance.tenant_id)
-        is_double = isinstance(_effect(of), PrepareNamespace) and key in seen
-        (spare if is_double else kept).append(of)
-        if isinstance(_effect(of), PrepareNamespace):
-            seen.add(key)
-    recording.give_back([of.claim for of in spare])
-    return kept
+        if not isinstance(_effect(of), PrepareNamespace):
+            kept.append(of)
+            continue
+        namespace = of.attempt and of.attempt.cluster_id, of.instance.tenant_id
+        (spare if namespace in seen else kept).append(of)
+        seen.add(namespace)
+    return kept, spare
 
 
 def _effect(of: Pass) -> Effect | None:

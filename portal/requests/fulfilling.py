@@ -24,7 +24,7 @@ def launch_requested(*, instance_request: InstanceRequest, at: datetime) -> list
     instance_type = instance_request.instance_type
     locked = reserving.lock_quota(project=instance_request.project, family=instance_type.family)
     quota = reserving.require_room(locked, devices=instance_request.devices)
-    instances = [launching.launch_instance(spec=spec, at=at) for spec in specs_of(instance_request)]
+    instances = launching.launch_instances(specs=list(specs_of(instance_request)), at=at)
     reserving.enter_reservations(
         quota=quota,
         devices=instance_type.device_count,
