@@ -5,6 +5,7 @@ on all its volumes together (`VOLUME_GIB_PER_PROJECT`): the quota ledger counts 
 family, and storage is no family.  What becomes of a volume is provisioning's affair.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.conf import settings
@@ -67,9 +68,14 @@ def delete_volume(*, volume: Volume, at: datetime) -> Volume:
 
 def room_of(project_id: int) -> tuple[int, int]:
     """How many GiB a project's volumes have, and may have, together."""
-    wanted = Volume.objects.filter(project_id=project_id, is_wanted=True)
-    used = wanted.aggregate(total=Sum("size_gib"))["total"] or 0
-    return used, settings.VOLUME_GIB_PER_PROJECT
+    return rooms_of([project_id])[project_id]
+
+
+def rooms_of(project_ids: Collection[int]) -> dict[int, tuple[int, int]]:
+    """The same for several projects, read at once."""
+    wanted = Volume.objects.filter(project_id__in=project_ids, is_wanted=True).order_by()
+    used = dict(wanted.values_list("project_id").annotate(total=Sum("size_gib")))
+    return {one: (used.get(one, 0), settings.VOLUME_GIB_PER_PROJECT) for one in project_ids}
 
 
 def _require_room(project_id: int, size_gib: int, *, besides: Volume | None = None) -> None:

@@ -1,6 +1,7 @@
 """A project's volumes have a limit together, whoever asks first, next, or at the same moment."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -41,6 +42,16 @@ def test_the_last_gibibyte_is_given_and_no_more(harbor: Cluster, granted: Projec
     with pytest.raises(VolumeLimitExceeded):
         create(granted, "third", 1)
     assert Volume.objects.count() == 2
+
+
+def test_the_rooms_of_all_projects_are_read_at_once(
+    harbor: Cluster, granted: Project, django_assert_num_queries: Any
+) -> None:
+    create(granted, "first", 60)
+    other = granted.tenant.projects.create(name="Other", slug="other", created_at=NOON)
+    with django_assert_num_queries(1):
+        rooms = storing.rooms_of([granted.pk, other.pk])
+    assert rooms == {granted.pk: (60, 100), other.pk: (0, 100)}
 
 
 def test_what_is_deleted_makes_room_at_once(harbor: Cluster, granted: Project) -> None:

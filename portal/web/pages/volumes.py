@@ -89,13 +89,14 @@ def _told(request: SignedInRequest, tenant: Tenant) -> dict[str, object]:
     shown = [states.shown_as(volume.state, "volume") for volume in rows]
     # One project is enough to see the tenant, and no more of it than that project.
     projects = projects_of(request.user, Action.VIEW_VOLUME).filter(tenant=tenant)
+    names = dict(projects.order_by("name").values_list("pk", "name"))
     users: defaultdict[UUID, list[InstanceVolume]] = defaultdict(list)
     for mount in attaching.users_of(*rows):
         users[mount.volume_id].append(mount)
     return {
         "volumes": [{"volume": volume, "users": users[volume.pk]} for volume in rows],
-        "projects": dict(projects.values_list("pk", "name")),
-        "rooms": [(one.name, *storing.room_of(one.pk)) for one in projects.order_by("name")],
+        "projects": names,
+        "rooms": [(names[pk], *room) for pk, room in storing.rooms_of(names).items()],
         "poll": MOVING if any(one.is_moving for one in shown) else RESTING,
     }
 
