@@ -42,8 +42,13 @@ def test_a_lost_cluster_that_comes_back_is_emptied_and_used_again(
     [stray] = orphaned.orphans_of(breakable.cluster)
     assert stray.container_state == "running"
     assert orphaned.sweep_orphans(at=timezone.now()) == 0
-    words = {"by": "erin@farm.example", "reason": "Given up.", "at": timezone.now()}
-    orphaned.release_orphans(cluster=breakable.cluster, uids=[str(stray.uid)], **words)
+    orphaned.release_orphans(
+        cluster=breakable.cluster,
+        uids=[str(stray.uid)],
+        by="erin@farm.example",
+        reason="Given up.",
+        at=timezone.now(),
+    )
 
     def sweep() -> None:
         orphaned.sweep_orphans(at=timezone.now())
