@@ -14,7 +14,8 @@ demo: $(VENV)/base.stamp ## do the main job in front of you, then keep serving (
 up: $(VENV)/base.stamp ## serve the farm on this machine (ARGS="--port 8080")
 	@$(BIN)/python manage.py up $(ARGS)
 
-test: $(VENV)/dev.stamp browser ## run every test
+test: ARGS ?= -n 2
+test: $(VENV)/dev.stamp browser ## run every test, two at a time (ARGS="tests/billing -x" for some)
 	@$(BIN)/python manage.py build_static
 	@$(BIN)/python -m pytest $(ARGS)
 

@@ -1,9 +1,10 @@
 """Create the pods of attempts: a pass in, an order of manifests out, posted alone or with others.
 
-`order_for` reads rows; `post` asks the cluster and touches none, so that several can be posted
-at a time by threads without a connection to the database.
+`order_for` reads rows; `post` asks the cluster, so that several can be posted at a time by
+threads.  Only credentials that were refused are read again there.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +26,14 @@ from provisioning.situations import Pass
 from provisioning.states import State
 from provisioning.steps import Move
 
+logger = logging.getLogger(__name__)
+
 CREATED: Final = Move(to=State.SCHEDULING, reason="pod_created")
 # Nobody has seen it yet; the watcher will say when there is something to look at.
 UNTIL_SEEN: Final = POLL
 MOST_CONFLICTS: Final = 5
+# Seconds.  The last call may begin just before.
+LONGEST_POSTING: Final = 2.0
 
 Answer = UUID | ProvisioningError | None
 """The new pod, what the cluster refused it with, or that it was not asked."""
@@ -83,13 +88,18 @@ def post(order: Order) -> UUID:
 
 
 def post_all(orders: Sequence[Order]) -> list[Answer]:
-    """Post several at a time; a cluster that falls silent is asked nothing more."""
+    """Post several at a time, for as long as a crowd may take.
+
+    A cluster that falls silent is asked nothing more, and a slow one only so often.
+    """
+    until = time.monotonic() + LONGEST_POSTING
     for cluster in {order.cluster for order in orders}:
         connection_to(cluster)
     silent: set[int] = set()
 
     def answer(order: Order) -> Answer:
-        if order.cluster.pk in silent or not order.has_time():
+        is_late = time.monotonic() > until or not order.has_time()
+        if order.cluster.pk in silent or is_late:
             return None
         try:
             return post(order)
@@ -97,6 +107,10 @@ def post_all(orders: Sequence[Order]) -> list[Answer]:
             if isinstance(error, ClusterUnreachable):
                 silent.add(order.cluster.pk)
             return error
+        except Exception:
+            # What is wrong with one is told when it goes alone; the others are created.
+            logger.exception("%s cannot be posted with others", order.pod["metadata"]["name"])
+            return None
         finally:
             # Renewed credentials are read from the database, by a thread that ends now.
             connections.close_all()

@@ -6,13 +6,25 @@ is left goes on alone (`reconciling`).
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import transaction
 
-from provisioning import allotting, attempts, breaking, creating, queueing, recording, registries
+from provisioning import (
+    allotting,
+    attempts,
+    breaking,
+    creating,
+    offers,
+    queueing,
+    recording,
+    registries,
+)
+from provisioning.allotting import PLACED
 from provisioning.cluster.errors import AlreadyExists
+from provisioning.creating import CREATED, UNTIL_SEEN
 from provisioning.errors import NoCapacity, ProvisioningError
 from provisioning.situations import Pass
 
@@ -27,37 +39,42 @@ class Crowd:
 
 
 def place(passes: Sequence[Pass]) -> Crowd:
-    """Place instances of one family; they keep their leases.  Raises `LeaseLost`."""
+    """Place instances of one family; they keep their leases."""
+    family_id, at = passes[0].instance.instance_type.family_id, passes[0].at
     crowd, opened = Crowd(), {}
-    first = passes[0]
     with transaction.atomic():
-        found = allotting.open_attempts(
-            instances=[of.instance for of in passes], marks=first.marks, at=first.at
-        )
-        for of in passes:
+        offers.lock_pools(family_id=family_id, at=at)
+        free = recording.lock([of.claim for of in passes])
+        crowd.left = [of for of in passes if of.instance.pk not in free]
+        mine = [of for of in passes if of.instance.pk in free]
+        found = _open_attempts(mine)
+        for of in mine:
             outcome = found[of.instance.pk]
             if isinstance(outcome, NoCapacity):
                 crowd.refused.append((of, outcome))
             else:
                 crowd.done.append(of)
                 opened[of.instance.pk] = {"attempt_no": outcome.no, "pool_id": outcome.pool_id}
-        recording.record_moves(
-            [of.claim for of in crowd.done], allotting.PLACED, at=first.at, own=opened
-        )
+        recording.record_moves([of.claim for of in crowd.done], PLACED, at=at, own=opened)
     if crowd.done:
         # Room was left for those behind, who were told that there is none.
-        queueing.wake_queue(
-            family_id=first.instance.instance_type.family_id,
-            at=first.at,
-            heads=queueing.FOLLOW * len(crowd.done),
-        )
+        heads = queueing.FOLLOW * len(crowd.done)
+        told = {of.instance.pk for of, _ in crowd.refused}
+        queueing.wake_queue(family_id=family_id, at=at, heads=heads, besides=told)
     return crowd
+
+
+def _open_attempts(passes: Sequence[Pass]) -> allotting.Found:
+    if not passes:
+        return {}
+    instances = [of.instance for of in passes]
+    return allotting.open_attempts(instances=instances, marks=passes[0].marks, at=passes[0].at)
 
 
 def create(passes: Sequence[Pass]) -> Crowd:
     """Create the pods of several attempts and hand their instances back.
 
-    Raises `LeaseLost`; what has been posted by then is found by whoever goes on.
+    What has been posted and could not be recorded is found by whoever goes on.
     """
     logins = registries.logins_for(of.instance for of in passes)
     ordered = [(of, creating.order_for(of, login=logins.get(of.instance.pk))) for of in passes]
@@ -73,7 +90,7 @@ def create(passes: Sequence[Pass]) -> Crowd:
             crowd.left.append(of)
         elif isinstance(answer, ProvisioningError):
             crowd.refused.append((of, answer))
-    if created:
+    if crowd.done:
         _record(crowd.done, created)
     for cluster in {of.attempt.cluster for of in crowd.done if of.attempt}:
         breaking.note_answer(cluster)
@@ -81,9 +98,24 @@ def create(passes: Sequence[Pass]) -> Crowd:
 
 
 def _record(passes: Sequence[Pass], created: Mapping[int, UUID]) -> None:
-    at = passes[0].at
     with transaction.atomic():
-        attempts.confirm_attempts(created, at=at)
-        recording.hand_back_all(
-            [of.claim for of in passes], creating.CREATED, at=at, again=creating.UNTIL_SEEN
-        )
+        now = recording.lock([of.claim for of in passes])
+        free = [of for of in passes if of.instance.pk in now]
+        _confirm(free, created)
+        claims = [of.claim for of in free]
+        recording.hand_back_all(claims, CREATED, at=passes[0].at, again=UNTIL_SEEN, now=now)
+    for of in passes:
+        if of.instance.pk not in now:
+            _record_alone(of, created)
+
+
+def _record_alone(of: Pass, created: Mapping[int, UUID]) -> None:
+    with suppress(recording.LeaseLost), transaction.atomic():
+        _confirm([of], created)
+        recording.hand_back(of.claim, at=of.at, again=UNTIL_SEEN, move=CREATED)
+
+
+def _confirm(passes: Sequence[Pass], created: Mapping[int, UUID]) -> None:
+    for_these = {of.attempt.pk: created[of.attempt.pk] for of in passes if of.attempt}
+    if for_these:
+        attempts.confirm_attempts(for_these, at=passes[0].at)

@@ -97,12 +97,14 @@ def remains_on(cluster: Cluster) -> Remains:
     """Count what of ours is on a cluster, as far as we know."""
     gone = (VolumeState.DELETED, VolumeState.LOST)
     secrets = ConfidedSecret.objects.filter(attempt__cluster=cluster, deleted_at=None)
+    if cluster.state == ClusterState.LOST:
+        # What lies there is deleted should it come back, and is waited for no more.
+        secrets = secrets.none()
     return Remains(
         instances=instances_on(cluster).count(),
         pods=ObservedPod.objects.filter(cluster=cluster, gone_at__isnull=True).count(),
         volumes=Volume.objects.filter(cluster=cluster).exclude(state__in=gone).count(),
-        # What lies on a lost cluster is deleted should it come back, and is waited for no more.
-        secrets=secrets.filter(attempt__lost_at=None).count(),
+        secrets=secrets.count(),
     )
 
 

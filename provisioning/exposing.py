@@ -21,7 +21,7 @@ MOST_PORTS: Final = 20
 def open_port(
     *, instance: Instance, port: int, by: str, at: datetime, is_notebook: bool = False
 ) -> InstancePort:
-    """Open a port, perhaps as a notebook's; one that is open already stays as it is."""
+    """Open a port, perhaps as a notebook's; one that is open already becomes what is asked."""
     if not 1 <= port <= 65535:
         raise IllegalPort
     # Two who open at once wait for each other here, and the second finds the first's row.
@@ -29,6 +29,9 @@ def open_port(
     already = _open(instance.pk)
     found = already.filter(port=port).first()
     if found is not None:
+        if found.is_notebook != is_notebook:
+            found.is_notebook = is_notebook
+            found.save(update_fields=["is_notebook"])
         return found
     if already.count() >= MOST_PORTS:
         raise TooManyPorts

@@ -7,7 +7,8 @@ nothing.
 
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -53,12 +54,7 @@ class Claim:
         return time.monotonic() + min(LONGEST_CALL, lease / 2) < self.runs_out_at
 
 
-def claim_due(*, at: datetime) -> Claim | None:
-    """Claim the instance that has been due for longest; None when none is."""
-    return next(iter(claim_several(at=at, most=1)), None)
-
-
-def claim_several(*, at: datetime, most: int) -> list[Claim]:
+def claim_due(*, at: datetime, most: int) -> list[Claim]:
     """Claim those that have been due for longest, and no more than so many."""
     token = uuid.uuid4()
     lease = timedelta(seconds=settings.RECONCILE_LEASE_SECONDS)
@@ -66,6 +62,15 @@ def claim_several(*, at: datetime, most: int) -> list[Claim]:
     runs_out_at = time.monotonic() + lease.total_seconds()
     rows = list(Instance.objects.raw(_CLAIM, [at, most, token, lease]))
     return [Claim(row, token, runs_out_at) for row in sorted(rows, key=_due)]
+
+
+def renew(claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims that still hold, with their instances as they are now."""
+    by_id = {claim.instance.pk: claim for claim in claims}
+    tokens = {claim.token for claim in claims}
+    fresh = Instance.objects.filter(pk__in=by_id, lease_token__in=tokens)
+    rows = {instance.pk: instance for instance in fresh}
+    return [replace(by_id[pk], instance=rows[pk]) for pk in by_id if pk in rows]
 
 
 def _due(instance: Instance) -> tuple[datetime, uuid.UUID]:

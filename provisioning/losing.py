@@ -23,6 +23,7 @@ from provisioning import (
     witnessed,
 )
 from provisioning.cluster import reviewing
+from provisioning.cluster.errors import ServerTrouble, TooManyRequests
 from provisioning.errors import (
     ClusterAnswers,
     ClusterInUse,
@@ -69,12 +70,14 @@ def declare_lost(
     _refuse_unless_silent(cluster, at)
     _refuse_if_it_answers(cluster)
     with transaction.atomic():
-        fresh = Cluster.objects.select_for_update().get(pk=cluster.pk)
+        # Whoever adds a row that names the cluster need not wait, nor we for them.
+        fresh = Cluster.objects.select_for_update(no_key=True).get(pk=cluster.pk)
         _refuse_unless_silent(fresh, at)
         fresh.state = cluster.state = ClusterState.LOST
         fresh.save(update_fields=["state"])
         # Whoever places at this moment has the pools locked; what they opened is ended, too.
-        list(Pool.objects.select_for_update().filter(cluster=fresh).order_by("pk"))
+        pools = Pool.objects.select_for_update(no_key=True).filter(cluster=fresh)
+        list(pools.order_by("pk"))
         instances, runs, volumes = _end_everything(fresh, at)
         return ClusterLoss.objects.create(
             cluster=fresh,
@@ -117,6 +120,8 @@ def _refuse_unless_silent(cluster: Cluster, at: datetime) -> None:
 def _refuse_if_it_answers(cluster: Cluster) -> None:
     try:
         reviewing.uid_of(cluster, Identity.WATCHER)
+    except (TooManyRequests, ServerTrouble) as error:
+        raise ClusterAnswers(f"It is there, and in trouble: {error.message}") from error
     except ClusterUnreachable:
         return
     except ProvisioningError as error:
@@ -143,8 +148,9 @@ def _write_off(pod: ObservedPod, at: datetime) -> bool:
     was_open = pod.settlement == Settlement.OPEN
     if was_open:
         usage.close_vanished(pod=pod, reason=REASON, at=at)
-        witnessed.add_evidence(pod=pod, kind=witnessed.DECLARED_LOST, at=at)
     if pod.settlement != Settlement.NEVER_RAN:
+        # Nothing more is taken of a run that ended before, either.
+        witnessed.add_evidence(pod=pod, kind=witnessed.DECLARED_LOST, at=at)
         pod.settlement = Settlement.LOST
     pod.gone_at = at
     pod.save(update_fields=["settlement", "gone_at"])
@@ -163,7 +169,12 @@ def _end_attempts(cluster: Cluster, which: Q, at: datetime) -> int:
     """Bury attempts as lost, and have their instances looked at; says how many these are."""
     ended = list(Attempt.objects.filter(which, lost_at=None).select_related("instance"))
     Attempt.objects.filter(pk__in=[attempt.pk for attempt in ended]).update(lost_at=at)
-    touched = {attempt.instance for attempt in ended if attempt.state != AttemptState.GONE}
+    # One that runs elsewhere by now has lost nothing but an old pod.
+    touched = {
+        attempt.instance
+        for attempt in ended
+        if attempt.state != AttemptState.GONE and attempt.no == attempt.instance.attempt_no
+    }
     for attempt in ended:
         attempts.bury_attempt(attempt=attempt, at=at)
     waking.wake(Instance.objects.filter(pk__in=[one.pk for one in touched]), at=at)

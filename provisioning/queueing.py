@@ -4,8 +4,10 @@ The order is fair between projects: whoever has less is served first.  `allottin
 to leave room for; whoever frees a device wakes the head of the queue.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Count
 
@@ -36,8 +38,10 @@ def position_of(instance: Instance) -> int | None:
     return next((place for place, one in enumerate(order, 1) if one.id == instance.pk), None)
 
 
-def wake_queue(*, family_id: int, at: datetime, heads: int = WOKEN) -> None:
+def wake_queue(
+    *, family_id: int, at: datetime, heads: int = WOKEN, besides: Collection[UUID] = ()
+) -> None:
     """Let the first ones look again, for a device may be free."""
-    first = [one.id for one in waiting_for(family_id)[:heads]]
+    first = [one.id for one in waiting_for(family_id) if one.id not in besides][:heads]
     if first:
         waking.wake(Instance.objects.filter(pk__in=first), at=at)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from provisioning import (
     carrying,
@@ -28,7 +28,6 @@ from provisioning import (
     stepping,
 )
 from provisioning.crowding import Crowd
-from provisioning.errors import ProvisioningError
 from provisioning.leasing import Claim
 from provisioning.models import Cluster
 from provisioning.situations import Pass
@@ -43,8 +42,10 @@ from provisioning.steps import (
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+# The database itself is in the way; what it refuses of one row is that row's trouble.
+_GONE: Final = (OperationalError, InterfaceError)
 
-# Shorter than a task's soft limit by more than the longest pass.
+# Shorter than a task's soft limit by more than the longest pass, or the posting of a crowd.
 LONGEST_DRAIN: Final = timedelta(seconds=10)
 TOGETHER: Final = 50
 # Others may have time for those that this one does not come to.
@@ -57,7 +58,7 @@ def drain_due(*, clock: Clock) -> int:
     began, passes = clock(), 0
     with counting.adding_up(at=began):
         while clock() - began < LONGEST_DRAIN:
-            claims = leasing.claim_several(at=clock(), most=TOGETHER)
+            claims = leasing.claim_due(at=clock(), most=TOGETHER)
             if not claims:
                 return passes
             passes += reconcile_all(claims, clock=clock)
@@ -70,17 +71,29 @@ def reconcile_all(claims: Sequence[Claim], *, clock: Clock) -> int:
 
     Returns how many passes there was time for; who was left is still due.
     """
+    try:
+        return _take_all(claims, clock)
+    except Exception:
+        # What stopped us is not theirs; a database that is gone gives them back by itself.
+        with suppress(DatabaseError):
+            recording.give_back(claims)
+        raise
+
+
+def _take_all(claims: Sequence[Claim], clock: Clock) -> int:
+    passes = _gather(claims, at=clock())
+    if len(passes) == 1:
+        _take(passes[0])
+        return len(claims)
+    left, spare = _one_per_namespace(_go_together(passes))
     began = clock()
-    left, spare = _one_per_namespace(_go_together(_gather(claims, at=began)))
     for number, of in enumerate(left):
-        if number == 0:
-            _take(of)
-        elif clock() - began <= LONGEST_HOLD:
-            # What those before have met, a silent cluster say, is to be known.
-            reconcile(of.claim, at=clock())
-        else:
+        if number and clock() - began > LONGEST_HOLD:
             spare += left[number:]
             break
+        # What happened since, the silence of a cluster say, is to be known.
+        for claim in leasing.renew([of.claim]):
+            reconcile(claim, at=clock())
     recording.give_back([of.claim for of in spare])
     return len(claims) - len(spare)
 
@@ -94,7 +107,7 @@ def reconcile(claim: Claim, *, at: datetime) -> None:
 def _gather(claims: Sequence[Claim], *, at: datetime) -> list[Pass]:
     try:
         return situations.gather_all(claims, at=at)
-    except DatabaseError:
+    except _GONE:
         raise
     except Exception:
         if len(claims) == 1:
@@ -114,7 +127,7 @@ def _take(of: Pass) -> None:
     except recording.LeaseLost:
         counting.count(stepping.LOOP, "lease_lost")
         logger.warning("lease of %s lost; somebody else goes on", of.instance.pk)
-    except DatabaseError:
+    except _GONE:
         raise
     except Exception:
         logger.exception("pass over %s failed", of.instance.pk)
@@ -147,7 +160,9 @@ def _go(
     others = [of for of in among if of.instance.pk not in ids]
     try:
         result = take(crowd)
-    except (ProvisioningError, recording.LeaseLost) as error:
+    except _GONE:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it comes up again and is told
         # One of them spoilt it for all; each by itself shows which.
         logger.info("a crowd of %d goes on one by one: %r", len(crowd), error)
         return others + _again(crowd)
@@ -159,14 +174,17 @@ def _go(
 
 
 def _again(passes: Sequence[Pass]) -> list[Pass]:
-    return _gather([of.claim for of in passes], at=passes[0].at) if passes else []
+    """Read anew: their rows as they are now, and what there is of pods and attempts."""
+    claims = leasing.renew([of.claim for of in passes])
+    return _gather(claims, at=passes[0].at) if claims else []
 
 
 def _placing(passes: Iterable[Pass]) -> list[list[Pass]]:
     """Return crowds to be placed: each of one family."""
     crowds: defaultdict[int, list[Pass]] = defaultdict(list)
     for of in passes:
-        if isinstance(_effect(of), Place):
+        # Two with the same volume are for one after the other.
+        if isinstance(_effect(of), Place) and not of.instance.volumes.all():
             crowds[of.instance.instance_type.family_id].append(of)
     return [crowds[family_id] for family_id in sorted(crowds) if len(crowds[family_id]) > 1]
 

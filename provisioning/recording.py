@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -68,28 +67,48 @@ def record_move(claim: Claim, move: Move, *, at: datetime) -> None:
         setattr(claim.instance, name, value)
 
 
+def lock(claims: Sequence[Claim]) -> dict[UUID, tuple[int, int]]:
+    """Hold the rows of several; returns which wish and which observation each has by now.
+
+    Who is missing has lost its lease, or is being written to by somebody else: nobody waits
+    with many rows in hand.  That one goes alone.
+    """
+    held = Instance.objects.filter(
+        pk__in=[claim.instance.pk for claim in claims],
+        lease_token__in={claim.token for claim in claims},
+    )
+    rows = held.select_for_update(no_key=True, skip_locked=True).order_by("pk")
+    return {
+        pk: (generation, observation_seq)
+        for pk, generation, observation_seq in rows.values_list(
+            "pk", "generation", "observation_seq"
+        )
+    }
+
+
 def record_moves(
     claims: Sequence[Claim], move: Move, *, at: datetime, own: Mapping[UUID, Mapping[str, Any]]
 ) -> None:
     """Write one change of state down for several, with what each has of its `own` to change.
 
-    They keep their leases, and the same passes go on from there.
+    Their rows are locked, and they keep their leases.
     """
-    with transaction.atomic():
-        _lock(claims)
-        changes = _moved_all(_instances(claims), move, at)
-        _write_all(claims, changes, own)
-    for instance in _instances(claims):
-        for name, value in {**changes, **own.get(instance.pk, {})}.items():
-            setattr(instance, name, value)
+    _write_all(claims, _moved_all(_instances(claims), move, at), own)
 
 
-def hand_back_all(claims: Sequence[Claim], move: Move, *, at: datetime, again: timedelta) -> None:
+def hand_back_all(
+    claims: Sequence[Claim],
+    move: Move,
+    *,
+    at: datetime,
+    again: timedelta,
+    now: Mapping[UUID, tuple[int, int]],
+) -> None:
     """Record one change of state of several, give the leases back, and say when to look again.
 
-    Called inside the transaction of whatever else the passes have to write.
+    Their rows are locked, and `now` is what `lock` has told.  Called inside the transaction of
+    whatever else the passes have to write.
     """
-    now = _lock(claims)
     concluded = {**_moved_all(_instances(claims), move, at), "lease_token": None}
     sleep = {
         one.pk: {"next_reconcile_at": at + again}
@@ -99,35 +118,20 @@ def hand_back_all(claims: Sequence[Claim], move: Move, *, at: datetime, again: t
     _write_all(claims, {**concluded, "lease_until": None}, sleep)
 
 
-def give_back(claims: Iterable[Claim]) -> None:
+@transaction.atomic
+def give_back(claims: Sequence[Claim]) -> None:
     """Give leases back of which nothing was made: whoever comes next goes on."""
-    for token, mine in groupby(claims, key=lambda claim: claim.token):
-        ids = [claim.instance.pk for claim in mine]
-        rows = Instance.objects.filter(pk__in=ids, lease_token=token)
-        rows.update(lease_token=None, lease_until=None)
-
-
-def _instances(claims: Iterable[Claim]) -> list[Instance]:
-    return [claim.instance for claim in claims]
-
-
-def _lock(claims: Sequence[Claim]) -> dict[UUID, tuple[int, int]]:
-    """Hold the rows, and return which wish and which observation each has by now."""
     held = Instance.objects.filter(
         pk__in=[claim.instance.pk for claim in claims],
         lease_token__in={claim.token for claim in claims},
     )
     # In one order, so that two who write to several do not wait for each other.
-    rows = held.select_for_update(no_key=True).order_by("pk")
-    found = {
-        pk: (generation, observation_seq)
-        for pk, generation, observation_seq in rows.values_list(
-            "pk", "generation", "observation_seq"
-        )
-    }
-    if len(found) < len(claims):
-        raise LeaseLost
-    return found
+    ids = list(held.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    Instance.objects.filter(pk__in=ids).update(lease_token=None, lease_until=None)
+
+
+def _instances(claims: Iterable[Claim]) -> list[Instance]:
+    return [claim.instance for claim in claims]
 
 
 def _write(claim: Claim, **changes: Any) -> None:

@@ -76,14 +76,8 @@ class Pass:
         return next((pod for pod in self.pods if pod.uid == uid), None)
 
 
-def gather(claim: Claim, *, at: datetime) -> Pass:
-    """Read what one pass is about."""
-    [found] = gather_all([claim], at=at)
-    return found
-
-
 def gather_all(claims: Sequence[Claim], *, at: datetime) -> list[Pass]:
-    """Read what the passes over several instances are about, in as many queries as for one."""
+    """Read what the passes over several instances are about, together."""
     read = _read([claim.instance for claim in claims], since=at - LATELY)
     return [_pass(claim, read, at) for claim in claims]
 

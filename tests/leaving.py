@@ -25,8 +25,10 @@ def pytest_unconfigure() -> None:
         sys.stderr.write(f"left behind by a test, and ended: {pid} {command}\n")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    # Says where each thread was, and ends the process, unless that has happened before.
-    faulthandler.dump_traceback_later(GOODBYE_S, exit=True)
+    # One of several processes waits for the others, which may take longer.
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        # Says where each thread was, and ends the process, unless that has happened before.
+        faulthandler.dump_traceback_later(GOODBYE_S, exit=True)
 
 
 def _left_behind(parent: int) -> Iterator[tuple[int, str]]:

@@ -18,6 +18,10 @@ class TooManyRequests(ClusterUnreachable):
     code = "too_many_requests"
 
 
+class ServerTrouble(ClusterUnreachable):
+    """The API server itself says that it cannot: to its callers no answer, and yet it is there."""
+
+
 class NotFound(ClusterRefused):
     """There is no such object."""
 
@@ -120,7 +124,9 @@ class StatusBody:
 def refusal_of(body: StatusBody) -> ClusterRefused | ClusterUnreachable:
     """Turn an answer into the error that says what can be done about it."""
     if body.http_status >= 500:
-        return ClusterUnreachable(body.message, retry_after=body.retry_after)
+        # What stands before an API server has no such words as these.
+        kind = ServerTrouble if body.reason else ClusterUnreachable
+        return kind(body.message, retry_after=body.retry_after)
     if body.http_status == 429:
         return TooManyRequests(body.message, retry_after=body.retry_after or 1.0)
     return _kind_of(body)(body.message)

@@ -115,11 +115,16 @@ def _status_of(response: urllib3.BaseHTTPResponse, data: bytes) -> StatusBody:
     details = said.get("details")
     return StatusBody(
         http_status=response.status,
-        reason=str(said.get("reason") or ""),
-        message=str(said.get("message") or data[:200].decode(errors="replace")),
+        reason=_text(said.get("reason") or ""),
+        message=_text(said.get("message") or data[:200].decode(errors="replace")),
         details=details if isinstance(details, dict) else {},
         retry_after=_seconds(response.headers.get("Retry-After")),
     )
+
+
+def _text(said: object) -> str:
+    # No database keeps a NUL.
+    return str(said).replace("\x00", "")
 
 
 def _seconds(text: str | None) -> float | None:

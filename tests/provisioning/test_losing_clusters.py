@@ -123,7 +123,20 @@ def refused(asked: Asked) -> Answer:
     return 401, {"kind": "Status", "code": 401, "reason": "Unauthorized", "message": "no"}, {}
 
 
-@pytest.mark.parametrize("answer", [quiet.answer, refused], ids=["answers", "refuses"])
+def overloaded(asked: Asked) -> Answer:
+    return 429, {"kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "no"}, {}
+
+
+def in_trouble(asked: Asked) -> Answer:
+    """As an API server says whose etcd is slow."""
+    return 500, {"kind": "Status", "code": 500, "reason": "InternalError", "message": "slow"}, {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [quiet.answer, refused, overloaded, in_trouble],
+    ids=["answers", "refuses", "is overloaded", "is in trouble"],
+)
 def test_a_cluster_that_answers_is_not_given_up(on_offer: None, api: Any, answer: Any) -> None:
     api.canned.answer = answer
     cluster = factory.add_cluster(server=api.canned.url)

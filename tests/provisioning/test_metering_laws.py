@@ -99,7 +99,7 @@ def may_release(attempt: Attempt) -> bool:
     """Whether the next step for the instance as it stands would take the finalizer off."""
     Instance.objects.update(desired="terminated", state="terminating")
     claim = Claim(Instance.objects.get(), uuid4(), runs_out_at=0)
-    found = situations.gather(claim, at=NOON + timedelta(hours=1))
+    [found] = situations.gather_all([claim], at=NOON + timedelta(hours=1))
     step = lifecycle.plan(of=found.situation, now=found.at)
     return isinstance(step, Act) and isinstance(step.effect, ReleasePod)
 

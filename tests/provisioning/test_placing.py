@@ -106,20 +106,34 @@ def test_one_that_has_had_its_turn_leaves_room_for_nobody() -> None:
     assert choose_pools(wanted=[lost], offers=[offer(8)], order=[queued]) == {lost.id: Choice(1)}
 
 
-@given(
-    offers=OFFERS,
-    queue=st.lists(st.tuples(COUNTS, st.booleans()), min_size=1, max_size=8),
-)
-def test_several_get_what_they_would_get_one_after_another(
-    offers: list[Offer], queue: list[tuple[int, bool]]
+@given(offers=OFFERS, queue=st.lists(COUNTS, min_size=1, max_size=8))
+def test_a_whole_queue_gets_what_it_would_get_one_after_another(
+    offers: list[Offer], queue: list[int]
 ) -> None:
-    order = waiting(*(count for count, _ in queue))
-    wanted = [one for one, (_, is_wanted) in zip(order, queue, strict=True) if is_wanted]
-    together = choose_pools(wanted=wanted, offers=offers, order=order)
+    order = waiting(*queue)
+    together = choose_pools(wanted=order, offers=offers, order=order)
     left, still = {one.pool_id: one for one in offers}, order
-    for one in wanted:
+    for one in order:
         alone = choose_pools(wanted=[one], offers=left.values(), order=still)[one.id]
         assert alone == together[one.id]
         if isinstance(alone, Choice):
             left[alone.pool_id] = left[alone.pool_id].promising(one.device_count)
             still = [other for other in still if other is not one]
+
+
+@given(
+    offers=OFFERS,
+    queue=st.lists(st.tuples(COUNTS, st.booleans()), min_size=1, max_size=8),
+)
+def test_several_never_get_more_than_there_is(
+    offers: list[Offer], queue: list[tuple[int, bool]]
+) -> None:
+    order = waiting(*(count for count, _ in queue))
+    wanted = [one for one, (_, is_wanted) in zip(order, queue, strict=True) if is_wanted]
+    chosen = choose_pools(wanted=wanted, offers=offers, order=order)
+    assert set(chosen) == {one.id for one in wanted}
+    for pool in offers:
+        mine = [c for c, choice in ((one.device_count, chosen[one.id]) for one in wanted)
+                if choice == Choice(pool.pool_id)]  # fmt: skip
+        assert sum(mine) <= pool.free
+        assert max(mine, default=0) <= max(pool.free_by_node, default=0)

@@ -3,7 +3,6 @@
 `manage.py cluster NAME lose --because "..." --confirm NAME` gives one up.
 """
 
-import getpass
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.utils import timezone
 
 from provisioning import clusters, draining, examining, losing, probing
 from provisioning.errors import ProvisioningError
+from provisioning.management import operators
 from provisioning.models import Cluster
 
 ACTS: dict[str, Callable[[Cluster], object]] = {
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             cluster=cluster,
             confirmation=options["confirm"],
             reason=options["because"],
-            by=getpass.getuser(),
+            by=operators.who_asks(),
             at=timezone.now(),
         )
         self.stdout.write(

@@ -1,6 +1,5 @@
 """Let the pods of a cluster go before uninstalling: `manage.py release_finalizers NAME`."""
 
-import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -8,6 +7,7 @@ from django.utils import timezone
 
 from provisioning import releasing
 from provisioning.errors import ProvisioningError
+from provisioning.management import operators
 from provisioning.models import Cluster
 
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             forced = releasing.release_unsettled(
                 cluster=cluster,
                 holding=holding,
-                by=getpass.getuser(),
+                by=operators.who_asks(),
                 because=options["because"].strip(),
                 at=timezone.now(),
             )

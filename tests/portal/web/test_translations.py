@@ -93,5 +93,7 @@ def _descendants(kind: type[Exception]) -> set[type[Exception]]:
 
 
 def _is_met_on_pages(kind: type[Exception]) -> bool:
-    """The gateway's own errors end in a state's reason, the API's in its problems."""
-    return not kind.__module__.startswith(("provisioning.cluster", "portal.api", "tests"))
+    """The gateway's own errors end in a state's reason, the API's in its problems, and what
+    differs after a restore is a command's to tell."""
+    elsewhere = ("provisioning.cluster", "portal.api", "portal.requests.restoring", "tests")
+    return not kind.__module__.startswith(elsewhere)

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from provisioning import alarms, installation, leasing, reconciling, watching
+from provisioning import alarms, installation, reconciling, watching
 from provisioning.cluster import watching as following
 from provisioning.models import Attempt, Cluster, Instance, ObservedPod
 from tests.factories import provisioning as factory
 from tests.factories.provisioning import NOON
 from tests.provisioning.agreeing import Api
 from tests.provisioning.canned import Answer, Asked
+from tests.provisioning.reconciling.passing import claim
 from tests.provisioning.test_asking_clusters import failure
 
 SECOND = timedelta(seconds=1)
@@ -36,16 +37,16 @@ class Table:
         """Let workers do what is due; everything is, as after a sweep's wait."""
         self.now += after
         Instance.objects.update(next_reconcile_at=self.now)
-        while claim := leasing.claim_due(at=self.now):
-            reconciling.reconcile(claim, at=self.now)
+        while claimed := claim(self.now):
+            reconciling.reconcile(claimed, at=self.now)
             Instance.objects.filter(next_reconcile_at__gt=self.now).update(next_reconcile_at=None)
         self.instance.refresh_from_db()
         return self.instance
 
     def drain(self) -> Instance:
         """Let workers do what is due now, and nothing else."""
-        while claim := leasing.claim_due(at=self.now):
-            reconciling.reconcile(claim, at=self.now)
+        while claimed := claim(self.now):
+            reconciling.reconcile(claimed, at=self.now)
         self.instance.refresh_from_db()
         return self.instance
 

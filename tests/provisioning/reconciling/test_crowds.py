@@ -17,7 +17,7 @@ from tests.factories import provisioning as factory
 from tests.factories.provisioning import NOON
 from tests.provisioning.agreeing import Api
 from tests.provisioning.canned import Answer, Asked
-from tests.provisioning.reconciling.passing import drain
+from tests.provisioning.reconciling.passing import claim, drain
 from tests.provisioning.test_asking_clusters import failure
 
 ACCEPTED = 201
@@ -111,6 +111,44 @@ def test_a_pod_that_is_forbidden_fails_alone(crowd: list[Instance], api: Api) ->
     assert Attempt.objects.filter(instance=crowd[2]).get().state == AttemptState.GONE
 
 
+def test_an_answer_that_makes_no_sense_is_one_instances_trouble(
+    crowd: list[Instance], api: Api
+) -> None:
+    agreed = api.on_post
+
+    def babble_once(asked: Asked) -> Answer | None:
+        return (ACCEPTED, {}, {}) if name_of(asked) == f"{crowd[2].pk}-a1" else agreed(asked)
+
+    api.on_post = babble_once
+    drain()
+    others = [instance for instance in crowd if instance != crowd[2]]
+    assert states(others) == [State.SCHEDULING] * 4
+    crowd[2].refresh_from_db()
+    assert (crowd[2].state, crowd[2].lease_token) == (State.PROVISIONING, None)
+    assert crowd[2].next_reconcile_at == NOON + reconciling.PAUSE_AFTER_ERROR
+
+
+def test_what_stops_a_worker_keeps_nobody(crowd: list[Instance]) -> None:
+    claims = leasing.claim_due(at=NOON, most=10)
+    with (
+        patch.object(reconciling, "_go_together", side_effect=RuntimeError("stopped")),
+        pytest.raises(RuntimeError),
+    ):
+        reconciling.reconcile_all(claims, clock=lambda: NOON)
+    assert len(leasing.claim_due(at=NOON, most=10)) == 5
+
+
+def test_a_stop_before_the_create_is_heard_in_time(crowd: list[Instance], api: Api) -> None:
+    """A wish that comes while the crowd is being placed: no pod is begun for it."""
+    claims = leasing.claim_due(at=NOON, most=10)
+    stopping.stop_instance(instance=Instance.objects.get(pk=crowd[0].pk), at=NOON)
+    before = api.count("POST")
+    reconciling.reconcile_all(claims, clock=lambda: NOON)
+    assert api.count("POST") == before + 4
+    drain()
+    assert states(crowd) == [State.STOPPED, *[State.SCHEDULING] * 4]
+
+
 def test_a_pod_that_is_there_already_is_looked_up(crowd: list[Instance], api: Api) -> None:
     """Somebody posted it and died before writing that down."""
     agreed, there = api.on_post, uuid4()
@@ -151,7 +189,7 @@ def test_a_stop_during_the_create_is_acted_on_at_once(crowd: list[Instance], api
 
 
 def test_one_lost_lease_records_nothing_for_it(crowd: list[Instance], api: Api) -> None:
-    claims = leasing.claim_several(at=NOON, most=10)
+    claims = leasing.claim_due(at=NOON, most=10)
     Instance.objects.filter(pk=crowd[3].pk).update(lease_token=uuid4())
     reconciling.reconcile_all(claims, clock=lambda: NOON)
     assert states(crowd)[3] == State.QUEUED
@@ -181,7 +219,7 @@ def test_a_cluster_that_falls_silent_is_not_asked_by_everybody(cluster: Cluster,
 def test_what_there_is_no_time_for_is_somebody_elses(crowd: list[Instance], api: Api) -> None:
     """A slow pass does not keep the rest of what was claimed with it."""
     Instance.objects.update(state=State.SCHEDULING, next_reconcile_at=NOON)
-    claims = leasing.claim_several(at=NOON, most=10)
+    claims = leasing.claim_due(at=NOON, most=10)
     ticks = iter(NOON + timedelta(seconds=2 * n) for n in range(100))
 
     def clock() -> Any:
@@ -190,12 +228,12 @@ def test_what_there_is_no_time_for_is_somebody_elses(crowd: list[Instance], api:
     assert reconciling.reconcile_all(claims, clock=clock) < len(claims)
     free = Instance.objects.filter(lease_token=None, next_reconcile_at=NOON)
     assert free.exists()
-    assert leasing.claim_due(at=NOON) is not None
+    assert claim() is not None
 
 
 def test_no_more_are_claimed_than_are_asked_for(crowd: list[Instance]) -> None:
     def ids(most: int) -> Iterator[UUID]:
-        return (claim.instance.pk for claim in leasing.claim_several(at=NOON, most=most))
+        return (claim.instance.pk for claim in leasing.claim_due(at=NOON, most=most))
 
     first, rest = set(ids(2)), set(ids(10))
     assert len(first) == 2

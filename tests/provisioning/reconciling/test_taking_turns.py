@@ -96,19 +96,20 @@ def test_a_trouble_with_one_instance_does_not_hold_up_the_others(
 ) -> None:
     account = factory.open_account()
     poison, healthy = (factory.launch(account=account) for _ in range(2))
-    original = situations.gather
+    original = situations.gather_all
 
-    def gather(claim: Any, *, at: datetime) -> Any:
-        if claim.instance.pk == poison.pk:
+    def gather(claims: Any, *, at: datetime) -> Any:
+        if any(claim.instance.pk == poison.pk for claim in claims):
             raise ValueError("a bug")
-        return original(claim, at=at)
+        return original(claims, at=at)
 
-    with patch.object(situations, "gather", gather):
+    with patch.object(situations, "gather_all", gather):
         drain()
     healthy.refresh_from_db()
     poison.refresh_from_db()
     assert healthy.state == State.SCHEDULING
     assert poison.lease_token is None
+    assert poison.state == State.QUEUED
     assert poison.next_reconcile_at == NOON + timedelta(seconds=30)
 
 
@@ -117,15 +118,15 @@ def test_a_trouble_after_the_lease_is_lost_does_not_hold_up_the_others(
 ) -> None:
     account = factory.open_account()
     poison, healthy = (factory.launch(account=account) for _ in range(2))
-    original = situations.gather
+    original = situations.gather_all
 
-    def gather(claim: Any, *, at: datetime) -> Any:
-        if claim.instance.pk == poison.pk:
+    def gather(claims: Any, *, at: datetime) -> Any:
+        if any(claim.instance.pk == poison.pk for claim in claims):
             Instance.objects.filter(pk=poison.pk).update(lease_token=uuid4())
             raise ValueError("a bug")
-        return original(claim, at=at)
+        return original(claims, at=at)
 
-    with patch.object(situations, "gather", gather):
+    with patch.object(situations, "gather_all", gather):
         drain()
     healthy.refresh_from_db()
     assert healthy.state == State.SCHEDULING

@@ -8,7 +8,6 @@ from provisioning import (
     attempts,
     carrying,
     installation,
-    leasing,
     manifests,
     recording,
     stopping,
@@ -20,7 +19,7 @@ from provisioning.states import AttemptState, State
 from tests.factories import provisioning as factory
 from tests.factories.provisioning import NOON
 from tests.provisioning.agreeing import UID, Api
-from tests.provisioning.reconciling.passing import drain, due
+from tests.provisioning.reconciling.passing import claim, drain, due
 from tests.provisioning.test_asking_clusters import failure
 
 
@@ -76,10 +75,10 @@ def test_a_stop_that_arrives_during_a_pass_is_acted_on_at_once(
 
 
 def test_an_observation_during_a_pass_is_not_slept_over(instance: Instance, api: Api) -> None:
-    claim = leasing.claim_due(at=NOON)
-    assert claim is not None
+    claimed = claim()
+    assert claimed is not None
     Instance.objects.filter(pk=instance.pk).update(observation_seq=7, next_reconcile_at=NOON)
-    recording.hand_back(claim, at=NOON, again=timedelta(hours=1))
+    recording.hand_back(claimed, at=NOON, again=timedelta(hours=1))
     instance.refresh_from_db()
     assert instance.next_reconcile_at == NOON
 
