@@ -197,8 +197,11 @@ def as_worker(body: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def tolerating(key: str, effect: str = "NoSchedule", **more: Any) -> dict[str, Any]:
-    asked = {"limits": {"cpu": "10m", "memory": "16Mi", "furiosa.ai/rngd": "1"}}
+def tolerating(
+    key: str, effect: str = "NoSchedule", *, limits: dict[str, str] | None = None, **more: Any
+) -> dict[str, Any]:
+    devices = {"furiosa.ai/rngd": "1"} if limits is None else limits
+    asked = {"limits": {"cpu": "10m", "memory": "16Mi", **devices}}
     given = {"key": key, "operator": "Exists", "effect": effect, **more}
     wanted = {name: value for name, value in given.items() if value}
     return {"container": {"resources": asked}, "tolerations": [wanted]}
@@ -226,6 +229,10 @@ def test_a_pod_as_we_write_it_is_let_through(applied: None, changes: dict[str, A
         (tolerating("furiosa.ai/npu", ""), "tolerates what its own devices need"),
         (tolerating("dedicated"), "tolerates what its own devices need"),
         (tolerating("other.example/gpu"), "tolerates what its own devices need"),
+        (
+            tolerating("other.example/gpu", limits={"other.example/gpu": "0"}),
+            "tolerates what its own devices need",
+        ),
     ],
 )
 def test_a_pod_that_reaches_further_is_refused(
