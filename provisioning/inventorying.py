@@ -7,7 +7,7 @@ name means is asked of the catalogue and, where the name leaves it open, of the 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -27,6 +27,18 @@ from provisioning.models import Cluster, Family, Instance, Node, NodeCapacity, O
 from provisioning.slices import Published
 
 Raw = Mapping[str, Any]
+
+
+_HEARD: Final = (
+    "name",
+    "boot_id",
+    "is_ready",
+    "is_schedulable",
+    "ready_changed_at",
+    "lease_renewed_at",
+    "seen_at",
+    "gone_at",
+)
 
 
 @dataclass(frozen=True)
@@ -113,15 +125,16 @@ def _leave(nodes: list[Node], at: datetime) -> None:
         _tell_pods_on(node, at)
 
 
-def _arrive(cluster: Cluster, found: Found, node: Node | None, at: datetime) -> Node:
-    node = node or Node(cluster=cluster, uid=found.uid)
+def _arrive(cluster: Cluster, found: Found, known: Node | None, at: datetime) -> Node:
+    node = known or Node(cluster=cluster, uid=found.uid)
     is_other = node.is_ready != found.is_ready or node.gone_at is not None
     node.name, node.boot_id = found.name, found.boot_id
     node.is_ready, node.is_schedulable = found.is_ready, found.is_schedulable
     node.ready_changed_at = found.ready_changed_at or node.ready_changed_at
     node.lease_renewed_at = found.lease_renewed_at or node.lease_renewed_at
     node.seen_at, node.gone_at = at, None
-    node.save()
+    # What a person has said of it meanwhile is not ours to write.
+    node.save(update_fields=_HEARD if known else None)
     if is_other:
         _tell_pods_on(node, at)
         reachability.follow_node(node=node, is_silent=found.is_silent, at=at)

@@ -223,6 +223,20 @@ def test_a_node_out_of_sale_takes_nothing_new(instance: Instance) -> None:
     assert open_attempt(instance=instance, marks=installation.current(), at=NOON)
 
 
+def test_a_stop_while_the_nodes_are_being_listed_is_kept(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Node.save
+
+    def stopped_meanwhile(node: Node, **words: Any) -> None:
+        selling.stop_node(node=Node.objects.get(), reason="Fan", by="erin", at=NOON)
+        write(node, **words)
+
+    monkeypatch.setattr(Node, "save", stopped_meanwhile)
+    factory.add_nodes(cluster, factory.raw_node(uid=Node.objects.get().uid))
+    assert Node.objects.get().stop_reason == "Fan"
+
+
 def test_pods_are_kept_off_a_node_out_of_sale_by_name(instance: Instance) -> None:
     # The scheduler knows nothing of our sale, so the pod itself stays away.
     cluster = Cluster.objects.get()
