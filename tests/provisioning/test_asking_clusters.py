@@ -80,7 +80,7 @@ TERMINATING = (
         ),
         (410, failure(410, "Expired", "too old"), errors.Expired),
         (422, failure(422, "Invalid", "no"), errors.Invalid),
-        (500, failure(500, "InternalError", "etcd"), ClusterUnreachable),
+        (500, failure(500, "InternalError", "etcd"), errors.ServerTrouble),
         (503, b"upstream connect error", ClusterUnreachable),
         (400, b"<html>", errors.ClusterRefused),
     ],
