@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from provisioning import creating, leasing, reconciling, stopping
+from provisioning import creating, leasing, reconciling, recording, stopping
 from provisioning.models import Attempt, Cluster, Instance, Transition
 from provisioning.states import AttemptState, State
 from tests.factories import provisioning as factory
@@ -186,6 +186,20 @@ def test_a_stop_during_the_create_is_acted_on_at_once(crowd: list[Instance], api
         *[State.SCHEDULING] * 3,
     ]
     assert api.count("DELETE") == 1
+
+
+def test_whose_row_is_being_written_to_goes_alone(crowd: list[Instance], api: Api) -> None:
+    """The watcher holds it, say: nobody waits for it with all the others in hand."""
+    original, before = recording.lock, api.count("POST")
+
+    def without_one(claims: Any) -> Any:
+        return {pk: now for pk, now in original(claims).items() if pk != crowd[1].pk}
+
+    with patch.object(recording, "lock", without_one):
+        drain()
+    assert states(crowd) == [State.SCHEDULING] * 5
+    assert api.count("POST") == before + 5
+    assert Attempt.objects.filter(instance=crowd[1]).count() == 1
 
 
 def test_one_lost_lease_records_nothing_for_it(crowd: list[Instance], api: Api) -> None:
